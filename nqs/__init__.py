@@ -1,0 +1,49 @@
+"""Variational Monte Carlo with neural quantum states.
+
+From a script: `nqs.VMC(hamiltonian, ansatz, sampler, optimizer).run(500)`; from a shell: `nqs run FILE`.
+The names below are imported when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nqs.ansatz.base import Ansatz as Ansatz
+    from nqs.ansatz.feed_forward import FeedForward as FeedForward
+    from nqs.ansatz.flax import FlaxAnsatz as FlaxAnsatz
+    from nqs.ansatz.rbm import RBM as RBM
+    from nqs.build import load as load
+    from nqs.driver import VMC as VMC
+    from nqs.optimizer import Optimizer as Optimizer
+    from nqs.optimizer import adam as adam
+    from nqs.optimizer import sgd as sgd
+    from nqs.optimizer import sr as sr
+    from nqs.sampler.metropolis import Metropolis as Metropolis
+    from nqs.sampler.moves import Exchange as Exchange
+    from nqs.sampler.moves import GlobalFlip as GlobalFlip
+    from nqs.sampler.moves import LocalFlip as LocalFlip
+
+_HOMES = {
+    "Ansatz": "nqs.ansatz.base",
+    "FeedForward": "nqs.ansatz.feed_forward",
+    "FlaxAnsatz": "nqs.ansatz.flax",
+    "RBM": "nqs.ansatz.rbm",
+    "load": "nqs.build",
+    "VMC": "nqs.driver",
+    "Optimizer": "nqs.optimizer",
+    "adam": "nqs.optimizer",
+    "sgd": "nqs.optimizer",
+    "sr": "nqs.optimizer",
+    "Metropolis": "nqs.sampler.metropolis",
+    "Exchange": "nqs.sampler.moves",
+    "GlobalFlip": "nqs.sampler.moves",
+    "LocalFlip": "nqs.sampler.moves",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nqs' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

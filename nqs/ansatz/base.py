@@ -1,0 +1,33 @@
+"""The one interface of wave functions."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Inexact, Int8, PyTree
+
+from hamiltonians.space import Flip
+
+
+class Ansatz(eqx.Module):
+    """A wave function ψ(x); `ansatz(x)` is log ψ, real or complex, of one configuration.
+
+    That is enough to plug in. An ansatz that can evaluate a changed configuration faster than a new one also
+    replaces the three methods below, which the sampler and the local energy are written against:
+    a `cache` belongs to one configuration x, and moves are relative to it.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        """log ψ(x)."""
+
+    def start(self, x: Int8[Array, " n_sites"]) -> PyTree:
+        """The cache of x."""
+        return self(x)
+
+    def log_ratio(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+        """log ψ(x′) − log ψ(x), where x′ is `move.apply(x)`."""
+        return self(move.apply(x)) - cache
+
+    def advance(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> PyTree:
+        """The cache of x′."""
+        return self(move.apply(x))

@@ -1,0 +1,39 @@
+"""Any Flax module, NetKet's models among them, as an ansatz."""
+
+import importlib
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact, Int8, Key, PyTree
+
+from nqs.ansatz.base import Ansatz
+
+
+class FlaxAnsatz(Ansatz):
+    """log ψ(x) = module.apply(variables, x) for a Flax linen module that maps a batch `(1, n_sites)` to `(1,)`.
+
+    Moves are evaluated by the slow defaults.
+    """
+
+    variables: PyTree
+    module: Any = eqx.field(static=True)
+
+    def __init__(self, module: Any, n_sites: int, *, key: Key[Array, ""]):
+        self.module = module
+        self.variables = module.init(key, jnp.ones((1, n_sites)))
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        return self.module.apply(self.variables, x[None].astype(float))[0]
+
+
+def import_object(path: str) -> Any:
+    """The object at "package.module:Name".
+
+    Raises `ValueError` with the reason if it cannot be imported.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path!r} cannot be imported: {error}") from error

@@ -1,0 +1,285 @@
+"""Variational Monte Carlo: the loop of sampling, local energies, reduction, gradient and update."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int8
+
+from hamiltonians.spin import SpinHamiltonian
+from nqs.ansatz.base import Ansatz
+from nqs.errors import InputError, RunError
+from nqs.gradient import energy_components, gradient_from_sums, gradient_sums
+from nqs.local_energy import local_energies
+from nqs.measure import measure_energy
+from nqs.optimizer import Optimizer, restore_state
+from nqs.parallel import Communicator, connect
+from nqs.parameters import RealView, n_components
+from nqs.recorder import Recorder
+from nqs.results import Result
+from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.statistics import (
+    WINDOW,
+    block_sums,
+    blocks_per_chain,
+    energy_statistics,
+    v_score,
+    window_diagnostics,
+)
+from nqs.stopping import Watch
+
+# Every use of randomness has its own stream, folded into the seed.
+START, TRAIN, MEASURE, PARAMETERS = range(4)
+
+
+@dataclass(frozen=True)
+class State:
+    """All that changes from step to step: `x` are the chains of this rank, `theta` the real parameters.
+
+    `shift` is the last mean energy, subtracted before sums are formed; `window` the recent chain means for R-hat and τ.
+    """
+
+    step: int
+    theta: Float[np.ndarray, " n_parameters"]
+    x: Int8[Array, "n_local n_sites"]
+    optimizer: Any
+    shift: float
+    window: Float[np.ndarray, "steps 2 n_chains"]
+
+
+def stream(seed: int, purpose: int) -> jax.Array:
+    """The root key of one use of randomness."""
+    return jax.random.fold_in(jax.random.key(seed), purpose)
+
+
+class VMC:
+    """Minimises the energy of `ansatz` under `hamiltonian` by stochastic gradients over all ranks.
+
+    `chunk_size` is the number of configurations whose local energies are evaluated at once; it bounds the memory.
+
+    Raises `InputError` if there are more ranks than chains.
+    """
+
+    def __init__(
+        self,
+        hamiltonian: SpinHamiltonian,
+        ansatz: Ansatz,
+        sampler: Metropolis,
+        optimizer: Optimizer,
+        *,
+        seed: int = 0,
+        chunk_size: int = 256,
+        communicator: Communicator | None = None,
+    ):
+        self.hamiltonian, self.ansatz, self.sampler, self.optimizer = hamiltonian, ansatz, sampler, optimizer
+        self.seed, self.chunk_size = seed, chunk_size
+        self.communicator = connect() if communicator is None else communicator
+        if self.communicator.size > sampler.n_chains:
+            raise InputError(
+                f"sampler.n_chains = {sampler.n_chains} is fewer than the {self.communicator.size} ranks: "
+                "every rank needs a chain"
+            )
+        self.view = RealView(ansatz)
+        self.components = n_components(ansatz, hamiltonian.space.n_sites)
+        self.share = self.communicator.share(sampler.n_chains)
+        self.chains = jnp.arange(self.share.start, self.share.stop)
+        self.blocks = blocks_per_chain(sampler.n_chains, sampler.samples_per_chain)
+
+    def initial_state(self) -> State:
+        """The state before step 0: the parameters of the ansatz and chains at random configurations."""
+        theta = self.view.flatten(self.ansatz)
+        x = start_chains(self.hamiltonian.space, stream(self.seed, START), self.chains)
+        window = np.zeros((0, 2, self.sampler.n_chains))
+        return State(0, theta, x, self.optimizer.init(theta), 0.0, window)
+
+    def restore(self, result: Result) -> State:
+        """The state that a result ended in, its chains divided over the ranks of this run."""
+        saved = result.state
+        theta = self.view.from_named(result.parameters)
+        optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
+        x = jnp.asarray(saved["chains"][self.share])
+        return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"])
+
+    def step(
+        self, state: State, wishes: Float[np.ndarray, " 2"]
+    ) -> tuple[State, dict[str, float], np.ndarray]:
+        """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
+
+        One Allreduce, and the broadcast of the new parameters; a natural gradient adds its own.
+
+        Raises `RunError` on every rank if an energy, the gradient or a parameter is not finite.
+        """
+        sampler, theta = self.sampler, state.theta
+        extra = sampler.burn_in if state.step == 0 else 0
+        samples, x, sums = _sample_and_sum(
+            self.hamiltonian,
+            sampler,
+            self.view,
+            self.components,
+            self.blocks,
+            self.chunk_size,
+            jnp.asarray(theta),
+            jax.random.fold_in(stream(self.seed, TRAIN), state.step),
+            self.chains,
+            x=state.x,
+            extra_sweeps=jnp.asarray(extra),
+            shift=jnp.asarray(state.shift),
+        )
+        total = self.communicator.sum(np.concatenate([wishes, np.asarray(sums)]))
+        n_blocks = 3 * sampler.n_chains * self.blocks
+        wishes, counts, blocks, rest = np.split(total, [2, 4, 4 + n_blocks])
+        blocks = blocks.reshape(3, sampler.n_chains, self.blocks)
+        self._check_finite(blocks, state.step)
+        statistics = energy_statistics(blocks, state.shift, sampler.samples_per_chain)
+        means = rest.reshape(1 + self.components, -1)
+        energy = np.array([statistics.energy - state.shift, statistics.energy_imaginary])[: self.components]
+        gradient = gradient_from_sums(means, energy, sampler.n_samples)
+        if not np.all(np.isfinite(gradient)):
+            raise RunError(f"step {state.step}: the energy gradient is not finite")
+        theta, optimizer = self._update(state, samples, means[1:] / sampler.n_samples, gradient)
+        window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
+        rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
+        row = {
+            "step": state.step,
+            "energy": statistics.energy,
+            "energy_error": statistics.energy_error,
+            "variance": statistics.variance,
+            "v_score": v_score(
+                self.hamiltonian.space.n_sites,
+                statistics.energy,
+                statistics.variance,
+                self.hamiltonian.infinite_temperature_energy,
+            ),
+            "rhat": rhat,
+            "tau": tau,
+            "acceptance": counts[0] / counts[1],
+            "gradient_norm": float(np.linalg.norm(gradient)),
+        }
+        return State(state.step + 1, theta, x, optimizer, statistics.energy, window), row, wishes
+
+    def run(
+        self,
+        steps: int,
+        *,
+        output: Path | str | None = None,
+        measure_samples: int = 65536,
+        measure_burn_in: int = 500,
+        snapshot_seconds: float = 60.0,
+        max_seconds: float | None = None,
+        previous: Result | None = None,
+        config: str = "",
+        config_hash: str = "",
+        on_step: Callable[[dict[str, float]], None] | None = None,
+    ) -> Result:
+        """Optimise up to step `steps`, measure the energy, and return all that came of it; collective.
+
+        With `output`, snapshots go to that file as the run proceeds. `previous` is a result to continue. A stop that
+        was asked for ends the run early with the status "interrupted" and nothing measured. `on_step` is called with
+        each row of the history.
+
+        Raises `InputError` if `output` exists and is not what is continued, `RunError` if the run goes wrong: then the
+        last good snapshot is kept with the status "failed".
+        """
+        path = None if output is None else Path(output)
+        if path is not None and path.exists() and previous is None:
+            raise InputError(
+                f"{path} exists: give another name, or continue it with previous=nqs.load({str(path)!r})"
+            )
+        state = self.initial_state() if previous is None else self.restore(previous)
+        recorder = Recorder(self, path, config, config_hash, previous)
+        recorder.snapshot(state, "running")
+        began = time.monotonic() - recorder.wall_time
+        stop = False
+        with Watch(path, snapshot_seconds, max_seconds, self.communicator.is_root) as watch:
+            try:
+                while state.step < steps and not stop:
+                    state, row, wishes = self.step(state, watch.wishes())
+                    row["wall_time"] = time.monotonic() - began
+                    recorder.add(row)
+                    if on_step is not None:
+                        on_step(row)
+                    stop = wishes[0] > 0
+                    if wishes[1] > 0 and not stop:
+                        recorder.snapshot(state, "running")
+                        watch.snapshot_done()
+            except RunError:
+                recorder.failed()
+                raise
+            if stop:
+                watch.stopped()
+                return recorder.snapshot(state, "interrupted")
+            measured = self.measure(state, measure_samples, measure_burn_in)
+            return recorder.snapshot(state, "complete", measured)
+
+    def measure(self, state: State, n_samples: int, burn_in: int) -> dict[str, float]:
+        """The energy at the parameters of a state, by `nqs.measure.measure_energy`."""
+        return measure_energy(
+            self.hamiltonian,
+            self.view.build(jnp.asarray(state.theta)),
+            self.sampler,
+            stream(self.seed, MEASURE),
+            self.communicator,
+            n_samples,
+            burn_in,
+            self.chunk_size,
+        )
+
+    def _update(self, state: State, samples, mean_o, gradient) -> tuple[np.ndarray, Any]:
+        direction = gradient
+        if self.optimizer.natural is not None:
+            direction = self.optimizer.natural.direction(
+                self.communicator,
+                self.view,
+                state.theta,
+                samples,
+                mean_o,
+                gradient / 2,
+                self.sampler.n_samples,
+                self.chunk_size,
+            )
+        theta, optimizer = state.theta, state.optimizer
+        if self.communicator.is_root:
+            theta, optimizer = self.optimizer.update(direction, optimizer, theta)
+        theta = self.communicator.broadcast(theta)
+        if not np.all(np.isfinite(theta)):
+            raise RunError(f"step {state.step}: a parameter is not finite after the update")
+        return theta, optimizer
+
+    def _check_finite(self, blocks: np.ndarray, step: int) -> None:
+        bad = np.flatnonzero(~np.isfinite(blocks).all(axis=(0, 2)))
+        if len(bad):
+            rank = self.communicator.owner(int(bad[0]), self.sampler.n_chains)
+            raise RunError(f"step {step}, rank {rank}: the energy of chain {bad[0]} is not finite")
+
+
+@eqx.filter_jit
+def _sample_and_sum(
+    hamiltonian,
+    sampler: Metropolis,
+    view: RealView,
+    components: int,
+    blocks: int,
+    chunk_size: int,
+    theta,
+    step_key,
+    chains,
+    x,
+    extra_sweeps,
+    shift,
+):
+    """The samples and the new chains of this rank, and one flat array of everything that is summed over ranks."""
+    ansatz = view.build(theta)
+    samples, x, info = sample(sampler, ansatz, step_key, chains, x, extra_sweeps)
+    flat = samples.reshape(-1, samples.shape[-1])
+    energies = local_energies(hamiltonian, ansatz, flat, chunk_size)
+    gradients = gradient_sums(view, theta, flat, energy_components(energies - shift, components), chunk_size)
+    local = block_sums(energies.reshape(samples.shape[:2]), shift, blocks)
+    everywhere = jnp.zeros((3, sampler.n_chains, blocks)).at[:, chains].set(local)
+    counts = jnp.stack([info.n_accepted, info.n_proposed])
+    return flat, x, jnp.concatenate([counts, everywhere.ravel(), gradients.ravel()])

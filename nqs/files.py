@@ -1,0 +1,112 @@
+"""HDF5 in and out: the only file that imports h5py.
+
+A file is always whole: it is serialised in memory, written beside its place, flushed to the disk and renamed.
+"""
+
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nqs.errors import InputError
+
+
+@dataclass
+class Dataset:
+    """An array or a text, its attributes, and the names of the datasets of its group that are its axes.
+
+    An axis names itself, which makes it a dimension scale.
+    """
+
+    values: Any
+    attributes: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[str, ...] = ()
+
+
+@dataclass
+class Group:
+    """What a file or one of its groups holds."""
+
+    items: dict[str, "Group | Dataset"] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def write(path: Path, content: Group) -> None:
+    """Put `content` in the place of `path` in one step; a reader sees the old file or the new one, both whole.
+
+    Raises `OSError` with the old file intact.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        _write_group(file, content)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(buffer.getbuffer())
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read(path: Path) -> Group:
+    """All that a file holds; it is read into memory first, so that a writer is never in the way.
+
+    Raises `InputError` if there is no such file or it is not a whole HDF5 file.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return _read_group(file)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(f"{path}: not a whole HDF5 file ({error})") from error
+
+
+def _write_group(target: h5py.Group, content: Group) -> None:
+    target.attrs.update(content.attributes)
+    for name, item in content.items.items():
+        if isinstance(item, Group):
+            _write_group(target.create_group(name), item)
+        else:
+            dataset = target.create_dataset(name, data=item.values)
+            dataset.attrs.update(item.attributes)
+    datasets = {name: item for name, item in content.items.items() if isinstance(item, Dataset)}
+    for name in sorted(datasets, key=lambda n: datasets[n].axes != (n,)):
+        for dimension, axis in enumerate(datasets[name].axes):
+            if axis == name:
+                target[name].make_scale(name)
+            else:
+                target[name].dims[dimension].attach_scale(target[axis])
+
+
+def _read_group(source: h5py.Group) -> Group:
+    group = Group(attributes={name: _plain(value) for name, value in source.attrs.items()})
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            group.items[name] = _read_group(item)
+        else:
+            hidden = {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"}
+            attributes = {n: _plain(v) for n, v in item.attrs.items() if n not in hidden}
+            group.items[name] = Dataset(_plain(item[()]), attributes)
+    return group
+
+
+def _plain(value: Any) -> Any:
+    """Text as str, a scalar as a Python number, an array as it is."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.generic) else value

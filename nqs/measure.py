@@ -1,0 +1,77 @@
+"""The energy that is reported: a pass of its own at frozen parameters."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hamiltonians.spin import SpinHamiltonian
+from nqs.ansatz.base import Ansatz
+from nqs.local_energy import local_energies
+from nqs.parallel import Communicator
+from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.statistics import series_statistics, v_score
+
+
+def measure_energy(
+    hamiltonian: SpinHamiltonian,
+    ansatz: Ansatz,
+    sampler: Metropolis,
+    key: jax.Array,
+    communicator: Communicator,
+    n_samples: int,
+    burn_in: int,
+    chunk_size: int,
+) -> dict[str, float]:
+    """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
+
+    `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
+    `nqs.results.MEASURED`; it is the same on every rank. Collective.
+    """
+    share = communicator.share(sampler.n_chains)
+    chains = jnp.arange(share.start, share.stop)
+    x = start_chains(hamiltonian.space, jax.random.fold_in(key, 0), chains)
+    pass_key = jax.random.fold_in(key, 1)
+    energies, counts = [], np.zeros(2)
+    for step in range(-(-n_samples // sampler.n_samples)):
+        extra = jnp.asarray(burn_in if step == 0 else 0)
+        x, local, info = _sample_energies(
+            hamiltonian, ansatz, sampler, jax.random.fold_in(pass_key, step), chains, x, extra, chunk_size
+        )
+        energies.append(np.asarray(local))
+        counts += [float(info.n_accepted), float(info.n_proposed)]
+    series = communicator.gather(np.concatenate(energies, axis=1))
+    accepted, proposed = communicator.sum(counts)
+    measured = None
+    if series is not None:
+        statistics = series_statistics(series)
+        energy = statistics.mean.real
+        reference = hamiltonian.reference_energy()
+        measured = {
+            "energy": energy,
+            "energy_error": statistics.error,
+            "energy_imaginary": statistics.mean.imag,
+            "energy_imaginary_error": statistics.error_imaginary,
+            "variance": statistics.variance,
+            "v_score": v_score(
+                hamiltonian.space.n_sites,
+                energy,
+                statistics.variance,
+                hamiltonian.infinite_temperature_energy,
+            ),
+            "rhat": statistics.rhat,
+            "tau": statistics.tau,
+            "ess": statistics.ess,
+            "n_samples": float(series.size),
+            "acceptance": float(accepted / proposed),
+            "reference": np.nan if reference is None else reference,
+        }
+    return communicator.broadcast_object(measured)
+
+
+@eqx.filter_jit
+def _sample_energies(hamiltonian, ansatz, sampler, step_key, chains, x, extra_sweeps, chunk_size: int):
+    samples, x, info = sample(sampler, ansatz, step_key, chains, x, extra_sweeps)
+    flat = samples.reshape(-1, samples.shape[-1])
+    energies = local_energies(hamiltonian, ansatz, flat, chunk_size)
+    return x, energies.reshape(samples.shape[:2]), info

@@ -1,0 +1,138 @@
+"""Natural gradient: stochastic reconfiguration.
+
+The direction is (S + λ)⁻¹ F with S = Re⟨ΔO†ΔO⟩ and F = Re⟨ΔO†ΔE_L⟩, half the energy gradient (S. Sorella, Phys. Rev.
+Lett. 80, 4558, 1998). Both solvers are collective; the direction is found on rank 0.
+"""
+
+import itertools
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int8
+from scipy.sparse.linalg import LinearOperator, cg
+
+from nqs.errors import RunError
+from nqs.gradient import log_derivatives, sum_chunks
+from nqs.parallel import Communicator
+from nqs.parameters import RealView, log_psi_components
+
+RESIDUAL = 1e-10
+N_ROW_BLOCKS = 8
+
+
+class StochasticReconfiguration(eqx.Module):
+    """λ is `diagonal_shift`. `solver` is `"cholesky"`, which builds the n_parameters × n_parameters matrix S (one more
+    reduction of its size), or `"cg"`, which only multiplies with it (one broadcast and one reduction of n_parameters
+    numbers an iteration, to a relative residual of 1e-10).
+    """
+
+    diagonal_shift: float
+    solver: Literal["cholesky", "cg"] = eqx.field(static=True, default="cholesky")
+
+    def direction(
+        self,
+        communicator: Communicator,
+        view: RealView,
+        theta: Float[np.ndarray, " n_parameters"],
+        x: Int8[Array, "n n_sites"],
+        mean_o: Float[np.ndarray, "components n_parameters"],
+        force: Float[np.ndarray, " n_parameters"],
+        n_samples: int,
+        chunk_size: int,
+    ) -> Float[np.ndarray, " n_parameters"] | None:
+        """(S + λ)⁻¹ F on rank 0, None elsewhere; `x` are the samples of this rank, `mean_o` and F those of all.
+
+        Raises `RunError` if conjugate gradients do not converge.
+        """
+        if self.solver == "cg":
+            return self._conjugate_gradients(
+                communicator, view, theta, x, mean_o, force, n_samples, chunk_size
+            )
+        local = gram_sum(view, theta, x, mean_o, chunk_size)
+        total = communicator.sum_on_root(np.asarray(local))
+        return None if total is None else np.asarray(solve(total, force, self.diagonal_shift, n_samples))
+
+    def _conjugate_gradients(self, communicator, view, theta, x, mean_o, force, n_samples, chunk_size):
+        """Rank 0 iterates and asks the others for products until it sends an empty order."""
+        stop = np.zeros(len(force) + 1)
+
+        def product(order: np.ndarray) -> np.ndarray | None:
+            vector = order[1:]
+            local = gram_product(view, theta, x, mean_o, vector, chunk_size)
+            total = communicator.sum_on_root(np.asarray(local))
+            return None if total is None else total / n_samples + self.diagonal_shift * vector
+
+        direction, failed = None, 0
+        if communicator.is_root:
+            operator = LinearOperator(
+                (len(force),) * 2,
+                matvec=lambda v: product(communicator.broadcast(np.append(1.0, v))),
+                dtype=np.float64,
+            )
+            direction, failed = cg(operator, force, rtol=RESIDUAL, atol=0.0)
+            communicator.broadcast(stop)
+        else:
+            while (order := communicator.broadcast(stop))[0] != 0:
+                product(order)
+        failed = communicator.broadcast_object(failed)
+        if failed:
+            raise RunError(
+                f"conjugate gradients did not reach a residual of {RESIDUAL:g} in {failed} iterations: "
+                "raise optimizer.diagonal_shift or use optimizer.solver = 'cholesky'"
+            )
+        return direction
+
+
+@eqx.filter_jit
+def gram_sum(view: RealView, theta, x, mean_o, chunk_size: int) -> Float[Array, " packed"]:
+    """Σ_x Re ΔO†ΔO over the samples of this rank: of a symmetric matrix only row blocks up to the diagonal block."""
+
+    def chunk(x):
+        delta = (log_derivatives(view, theta, x) - mean_o).reshape(-1, len(theta))
+        return [delta[:, a:b].T @ delta[:, :b] for a, b in _row_blocks(len(theta))]
+
+    return jnp.concatenate([block.ravel() for block in sum_chunks(chunk, (x,), chunk_size)])
+
+
+def unpack_gram(
+    packed: Float[Array, " packed"], n_parameters: int
+) -> Float[Array, "n_parameters n_parameters"]:
+    """The lower triangle of the matrix of `gram_sum`; nothing above the diagonal is to be used."""
+    rows, start = [], 0
+    for a, b in _row_blocks(n_parameters):
+        block = packed[start : start + (b - a) * b].reshape(b - a, b)
+        rows.append(jnp.pad(block, ((0, 0), (0, n_parameters - b))))
+        start += (b - a) * b
+    return jnp.concatenate(rows)
+
+
+def _row_blocks(n: int) -> list[tuple[int, int]]:
+    bounds = np.linspace(0, n, min(n, N_ROW_BLOCKS) + 1).astype(int).tolist()
+    return list(itertools.pairwise(bounds))
+
+
+@eqx.filter_jit
+def gram_product(view: RealView, theta, x, mean_o, vector, chunk_size: int) -> Float[Array, " n_parameters"]:
+    """Σ_x Re ΔO†(ΔO v) over the samples of this rank, without O."""
+
+    def chunk(x):
+        def log_psi(t):
+            ansatz = view.build(t)
+            return jax.vmap(lambda y: log_psi_components(ansatz, y))(x)
+
+        o_v = jax.jvp(log_psi, (theta,), (vector,))[1]
+        delta = o_v - mean_o @ vector
+        return jax.vjp(log_psi, theta)[1](delta)[0] - delta.sum(axis=0) @ mean_o
+
+    return sum_chunks(chunk, (x,), chunk_size)
+
+
+@jax.jit
+def solve(packed, force, diagonal_shift, n_samples) -> Float[Array, " n_parameters"]:
+    """(gram/n + λ)⁻¹ F by Cholesky."""
+    matrix = unpack_gram(packed / n_samples, len(force)) + diagonal_shift * jnp.eye(len(force))
+    factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
+    return jax.scipy.linalg.cho_solve((factor, True), force)

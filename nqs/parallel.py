@@ -1,0 +1,152 @@
+"""Message passing between ranks: the only file that imports mpi4py.
+
+MPI stands between jitted steps, never inside them. Every reduction is one flat float64 array.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Float
+
+from nqs.errors import InputError
+
+# The number of processes as launchers state it, with the MPI that reads it.
+LAUNCHERS = {
+    "OMPI_COMM_WORLD_SIZE": "Open MPI",
+    "PMI_SIZE": "MPICH or Intel MPI",
+    "MV2_COMM_WORLD_SIZE": "MVAPICH",
+    "PALS_SIZE": "Cray MPICH",
+    "SLURM_STEP_NUM_TASKS": "Slurm's srun",
+}
+
+
+class Communicator:
+    """The ranks of this run; without MPI, or with one process, a single rank.
+
+    `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one.
+    """
+
+    def __init__(self, comm: Any = None, library: str = "none"):
+        self._comm = comm
+        self.library = library
+        self.rank: int = 0 if comm is None else comm.rank
+        self.size: int = 1 if comm is None else comm.size
+
+    @property
+    def is_root(self) -> bool:
+        return self.rank == 0
+
+    def share(self, n_chains: int) -> slice:
+        """The contiguous share of this rank in `n_chains` chains, divided as evenly as they go."""
+        base, extra = divmod(n_chains, self.size)
+        start = self.rank * base + min(self.rank, extra)
+        return slice(start, start + base + (self.rank < extra))
+
+    def owner(self, chain: int, n_chains: int) -> int:
+        """The rank whose share holds a chain."""
+        base, extra = divmod(n_chains, self.size)
+        larger = extra * (base + 1)
+        return chain // (base + 1) if chain < larger else extra + (chain - larger) // base
+
+    def sum(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The sum over ranks, on every rank (one Allreduce)."""
+        if self._comm is None:
+            return values
+        total = np.empty_like(values)
+        self._comm.Allreduce(np.ascontiguousarray(values), total)
+        return total
+
+    def sum_on_root(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"] | None:
+        """The sum over ranks, on rank 0 only (one Reduce)."""
+        if self._comm is None:
+            return values
+        total = np.empty_like(values) if self.is_root else None
+        self._comm.Reduce(np.ascontiguousarray(values), total, root=0)
+        return total
+
+    def broadcast(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The values of rank 0, on every rank; the others give an array of the same shape."""
+        if self._comm is None:
+            return values
+        buffer = np.array(values, dtype=np.float64)
+        self._comm.Bcast(buffer, root=0)
+        return buffer
+
+    def broadcast_object(self, value: Any) -> Any:
+        """A small Python object of rank 0, on every rank."""
+        return value if self._comm is None else self._comm.bcast(value, root=0)
+
+    def gather(self, values: np.ndarray, axis: int = 0) -> np.ndarray | None:
+        """The arrays of all ranks joined along `axis` in rank order, on rank 0; None elsewhere."""
+        if self._comm is None:
+            return values
+        parts = self._comm.gather(np.asarray(values), root=0)
+        return None if parts is None else np.concatenate(parts, axis=axis)
+
+    def gather_objects(self, value: Any) -> list[Any]:
+        """A small Python object of every rank, in rank order, on every rank."""
+        return [value] if self._comm is None else self._comm.allgather(value)
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        if self._comm is not None:
+            self._comm.Barrier()
+
+    def abort(self, error: BaseException) -> NoReturn:
+        """Print the traceback of this rank and end every rank at once with exit code 1."""
+        lines = "".join(traceback.format_exception(error)).rstrip()
+        sys.stderr.write(f"nqs: rank {self.rank} failed and ends the run\n{lines}\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
+        if self._comm is not None and self.size > 1:
+            self._comm.Abort(1)
+        raise SystemExit(1)
+
+
+def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
+    """All processes of this launch, or one rank where there is no MPI.
+
+    Raises `InputError` if the launcher says that it started several processes and this MPI sees one: then every
+    process would do the whole run and write the same file.
+    """
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError):
+        communicator = Communicator()
+    else:
+        name = MPI.Get_library_version().split("\n")[0].strip(" \0")
+        communicator = Communicator(MPI.COMM_WORLD, " ".join(name.split()))
+    if communicator.size == 1:
+        _refuse_foreign_launcher(communicator.library, environment)
+    return communicator
+
+
+def _refuse_foreign_launcher(library: str, environment: Mapping[str, str]) -> None:
+    for variable, launcher in LAUNCHERS.items():
+        count = environment.get(variable, "1")
+        if count.isdigit() and int(count) > 1:
+            own = "no MPI (mpi4py is not installed or finds no library)" if library == "none" else library
+            raise InputError(
+                f"the launcher of {launcher} started {count} processes ({variable}={count}), but this Python uses "
+                f"{own} and sees one: use the mpirun that belongs to it, or install mpi4py for {launcher}"
+            )
+
+
+def limit_threads(communicator: Communicator) -> int:
+    """Share the cores this process may use between the ranks that may use the same ones; the threads of each.
+
+    Must run before JAX and NumPy are imported; a variable that is already set is left alone.
+    """
+    cores = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
+    place = (os.uname().nodename, tuple(cores))
+    sharing = communicator.gather_objects(place).count(place)
+    threads = str(max(1, len(cores) // sharing))
+    for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
+    return int(os.environ["NPROC"])

@@ -1,0 +1,193 @@
+"""The schema of a result file, `nqs-run/1`: what a snapshot holds. Reading and writing is in `nqs.files`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nqs import files
+from nqs.errors import InputError
+from nqs.files import Dataset, Group
+
+SCHEMA = "nqs-run/1"
+FORMAT_VERSION = 1
+
+Status = Literal["running", "complete", "interrupted", "failed"]
+
+# Column: (unit, long name); the unit of energy is that of the Hamiltonian.
+ENERGY, ENERGY_SQUARED = "energy", "energy squared"
+HISTORY = {
+    "step": ("1", "optimisation step"),
+    "energy": (ENERGY, "energy, mean local energy of the samples of the step"),
+    "energy_error": (ENERGY, "statistical error of the energy (one standard deviation)"),
+    "variance": (ENERGY_SQUARED, "variance of the local energy"),
+    "v_score": ("1", "V-score, N Var/(E - E_inf)^2"),
+    "rhat": ("1", "split R-hat of the local energy over a window of steps"),
+    "tau": ("samples", "autocorrelation time 1 + 2 sum rho of the local energy over a window of steps"),
+    "acceptance": ("1", "accepted over proposed moves"),
+    "gradient_norm": (ENERGY, "norm of the energy gradient"),
+    "wall_time": ("s", "wall-clock time since the start, all launches together"),
+}
+MEASURED = {
+    "energy": (ENERGY, "energy at the final parameters"),
+    "energy_error": (ENERGY, "statistical error of the energy (blocking, one standard deviation)"),
+    "energy_imaginary": (ENERGY, "imaginary part of the mean local energy; zero within its error"),
+    "energy_imaginary_error": (ENERGY, "statistical error of the imaginary part"),
+    "variance": (ENERGY_SQUARED, "variance of the local energy"),
+    "v_score": ("1", "V-score, N Var/(E - E_inf)^2"),
+    "rhat": ("1", "rank-normalised split R-hat of independently started chains"),
+    "tau": ("samples", "autocorrelation time, samples over effective samples"),
+    "ess": ("1", "effective sample size"),
+    "n_samples": ("1", "number of samples"),
+    "acceptance": ("1", "accepted over proposed moves"),
+    "reference": (ENERGY, "exact ground-state energy, where there is one"),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that came of a run.
+
+    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end);
+    `parameters` are by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a
+    continuation needs, the chains in global order. `config` is the resolved run file as TOML, empty for a run
+    from a script.
+    """
+
+    status: Status
+    config: str
+    config_hash: str
+    energy_unit: str
+    provenance: tuple[dict[str, Any], ...]
+    history: dict[str, np.ndarray]
+    parameters: dict[str, np.ndarray]
+    state: dict[str, Any]
+    measured: dict[str, float] = field(default_factory=dict)
+    instance: dict[str, np.ndarray] = field(default_factory=dict)
+    ansatz: Any = None
+
+    @property
+    def n_steps(self) -> int:
+        """The number of completed steps."""
+        return len(self.history["step"])
+
+
+def empty_history() -> dict[str, np.ndarray]:
+    """The history before step 0."""
+    return {name: np.zeros(0) for name in HISTORY}
+
+
+def to_group(result: Result) -> Group:
+    """The content of the file of a result."""
+    unit = result.energy_unit
+    history = {
+        name: Dataset(
+            np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",)
+        )
+        for name in HISTORY
+    }
+    measured = {
+        name: Dataset(result.measured[name], _labels(*MEASURED[name], unit)) for name in result.measured
+    }
+    optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
+    state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
+    groups = {
+        "provenance": Group({f"{i:03d}": _datasets(launch) for i, launch in enumerate(result.provenance)}),
+        "history": Group(dict(history)),
+        "measured": Group(dict(measured)),
+        "parameters": _nested(result.parameters),
+        "state": Group({**state, "optimizer": Group(dict(optimizer))}),
+        "instance": _datasets(result.instance),
+    }
+    content = {name: group for name, group in groups.items() if group.items}
+    attributes = {
+        "schema": SCHEMA,
+        "format_version": FORMAT_VERSION,
+        "status": result.status,
+        "config_hash": result.config_hash,
+        "energy_unit": unit,
+    }
+    return Group({"config": Dataset(result.config), **content}, attributes)
+
+
+def from_group(content: Group, name: str) -> Result:
+    """The result in the content of the file called `name`.
+
+    Raises `InputError` if it is not a result, or of a newer format.
+    """
+    schema, version = content.attributes.get("schema"), content.attributes.get("format_version", 0)
+    if not isinstance(schema, str) or not schema.startswith("nqs-run/"):
+        raise InputError(f"{name}: an HDF5 file, but not a result of nqs")
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})"
+        )
+    try:
+        state = _values(content.items["state"])
+        state["optimizer"] = [array for _, array in sorted(state.get("optimizer", {}).items())]
+        return Result(
+            status=content.attributes["status"],
+            config=_values(content)["config"],
+            config_hash=content.attributes["config_hash"],
+            energy_unit=content.attributes["energy_unit"],
+            provenance=tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items())),
+            history=_values(content.items["history"]),
+            parameters=_flat(content.items["parameters"]),
+            state=state,
+            measured=_values(content.items.get("measured", Group())),
+            instance=_values(content.items.get("instance", Group())),
+        )
+    except KeyError as error:
+        raise InputError(f"{name}: a damaged result, {error} is missing") from error
+
+
+def read(path: Path) -> Result:
+    """The result in a file.
+
+    Raises `InputError` if the file cannot be read, is not whole, is not a result or is of a newer format.
+    """
+    return from_group(files.read(path), str(path))
+
+
+def write(path: Path, result: Result) -> None:
+    """Put a result in the place of `path` in one step."""
+    files.write(path, to_group(result))
+
+
+def _labels(unit: str, long_name: str, energy_unit: str) -> dict[str, str]:
+    units = {ENERGY: energy_unit, ENERGY_SQUARED: f"({energy_unit})^2"}.get(unit, unit)
+    return {"units": units, "long_name": long_name}
+
+
+def _datasets(values: dict[str, Any]) -> Group:
+    return Group({name: Dataset(value) for name, value in values.items()})
+
+
+def _nested(values: dict[str, np.ndarray]) -> Group:
+    root = Group()
+    for path, value in values.items():
+        *folders, name = path.split("/")
+        group = root
+        for folder in folders:
+            child = group.items.setdefault(folder, Group())
+            assert isinstance(child, Group)
+            group = child
+        group.items[name] = Dataset(value)
+    return root
+
+
+def _values(item: Group | Dataset) -> Any:
+    if isinstance(item, Dataset):
+        return item.values
+    return {name: _values(child) for name, child in item.items.items()}
+
+
+def _flat(item: Group | Dataset, path: str = "") -> dict[str, np.ndarray]:
+    if isinstance(item, Dataset):
+        return {path: np.asarray(item.values)}
+    return {
+        full: value
+        for name, child in item.items.items()
+        for full, value in _flat(child, f"{path}/{name}" if path else name).items()
+    }

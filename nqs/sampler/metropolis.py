@@ -1,0 +1,153 @@
+"""Metropolis sampling of |ψ|² with many chains.
+
+Keys are derived, never stored: all that a chain does in a step follows from fold_in(fold_in(root, step), chain) with
+its global number, so that the samples do not depend on how chains are divided over ranks.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Int8, Key
+
+from hamiltonians.space import Spins
+from nqs.ansatz.base import Ansatz
+from nqs.sampler.moves import Move
+
+# The chain number whose key belongs to all chains together.
+SHARED = 2**32 - 1
+
+
+class Metropolis(eqx.Module):
+    """`n_chains` Markov chains (of all ranks together) that give `n_samples` configurations a step.
+
+    Between two samples of a chain lie `sweeps` sweeps; before its first sample ever, `burn_in` more. A sweep is N or
+    N + 1 proposals by the toss of a coin: with an even number of proposals that are nearly always accepted the parity
+    ∏ x would never change. Each proposal takes one of `moves` with probability proportional to its weight, the same
+    for all chains, and is accepted with probability min(1, |ψ(x′)/ψ(x)|²).
+
+    Raises `ValueError` if the chains cannot share the samples evenly, for a weight that is not positive and for
+    counts below one.
+    """
+
+    moves: tuple[Move, ...]
+    weights: tuple[float, ...] = eqx.field(static=True)
+    n_chains: int = eqx.field(static=True)
+    n_samples: int = eqx.field(static=True)
+    sweeps: int = eqx.field(static=True)
+    burn_in: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        moves: Move | tuple[Move, ...],
+        n_chains: int = 128,
+        n_samples: int = 1024,
+        sweeps: int = 1,
+        burn_in: int = 50,
+        weights: tuple[float, ...] | None = None,
+    ):
+        self.moves = moves if isinstance(moves, tuple) else (moves,)
+        self.weights = weights if weights is not None else (1.0,) * len(self.moves)
+        self.n_chains, self.n_samples, self.sweeps, self.burn_in = n_chains, n_samples, sweeps, burn_in
+        if len(self.weights) != len(self.moves) or min(self.weights, default=0) <= 0:
+            raise ValueError(
+                f"each of the {len(self.moves)} moves needs a positive weight, not {self.weights}"
+            )
+        if min(n_chains, n_samples, sweeps) < 1 or burn_in < 0:
+            raise ValueError("n_chains, n_samples and sweeps must be at least 1 and burn_in at least 0")
+        if n_samples % n_chains:
+            raise ValueError(f"n_samples = {n_samples} must be a multiple of n_chains = {n_chains}")
+
+    @property
+    def samples_per_chain(self) -> int:
+        return self.n_samples // self.n_chains
+
+
+class SamplerInfo(eqx.Module):
+    """What happened: proposals made and accepted, summed over the chains of this rank."""
+
+    n_accepted: Float[Array, ""]
+    n_proposed: Float[Array, ""]
+
+
+def start_chains(
+    space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]
+) -> Int8[Array, "n_local n_sites"]:
+    """Independent, uniformly drawn configurations for the chains with these global numbers."""
+    return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
+
+
+def sample(
+    sampler: Metropolis,
+    ansatz: Ansatz,
+    step_key: Key[Array, ""],
+    chains: Int[Array, " n_local"],
+    x: Int8[Array, "n_local n_sites"],
+    extra_sweeps: Int[Array, ""],
+) -> tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local n_sites"], SamplerInfo]:
+    """The samples of one step, the configurations the chains end in (the last samples), and what happened.
+
+    `step_key` is fold_in(root, step), `chains` the global numbers of the chains, `extra_sweeps` are done before the
+    first sample.
+    """
+    keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
+    shared_key = jax.random.fold_in(step_key, SHARED)
+    caches = jax.vmap(ansatz.start)(x)
+    zero = jnp.zeros(())
+
+    def one_sweep(index, state):
+        return _sweep(sampler, ansatz, shared_key, keys, index, state)
+
+    def one_sample(state, index):
+        first = index * sampler.sweeps + jnp.where(index == 0, 0, extra_sweeps)
+        last = (index + 1) * sampler.sweeps + extra_sweeps
+        state = jax.lax.fori_loop(first, last, one_sweep, state)
+        return state, state[0]
+
+    state = (x, caches, SamplerInfo(zero, zero))
+    indices = jnp.arange(sampler.samples_per_chain)
+    (x, _, info), samples = jax.lax.scan(one_sample, state, indices)
+    return jnp.swapaxes(samples, 0, 1), x, info
+
+
+def _sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state):
+    n_sites = state[0].shape[-1]
+    n_proposals = n_sites + 1
+
+    def draw(key):
+        move_key, accept_key, coin_key = jax.random.split(jax.random.fold_in(key, index), 3)
+        draws = tuple(
+            move.draw(jax.random.fold_in(move_key, number), n_proposals, n_sites)
+            for number, move in enumerate(sampler.moves)
+        )
+        log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (n_proposals,)))
+        is_made = (jnp.arange(n_proposals) < n_sites) | jax.random.bernoulli(coin_key)
+        return draws, log_uniform, is_made
+
+    draws, log_uniform, is_made = jax.vmap(draw, out_axes=1)(keys)
+    logits = jnp.log(jnp.asarray(sampler.weights))
+    choices = jax.random.categorical(jax.random.fold_in(shared_key, index), logits, shape=(n_proposals,))
+
+    def propose_with(move, number):
+        def branch(x, caches, draws):
+            flips, changes = jax.vmap(move.propose)(draws[number], x)
+            log_ratios = jax.vmap(ansatz.log_ratio)(caches, x, flips)
+            advanced = jax.vmap(ansatz.advance)(caches, x, flips)
+            return jax.vmap(lambda f, y: f.apply(y))(flips, x), advanced, 2 * jnp.real(log_ratios), changes
+
+        return branch
+
+    branches = [propose_with(move, number) for number, move in enumerate(sampler.moves)]
+
+    def one_proposal(state, random):
+        x, caches, info = state
+        draws, log_uniform, is_made, choice = random
+        proposed, advanced, log_probability, changes = jax.lax.switch(choice, branches, x, caches, draws)
+        accept = (log_uniform < log_probability) & changes & is_made
+
+        def keep(new, old):
+            return jnp.where(accept.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        info = SamplerInfo(info.n_accepted + jnp.sum(accept), info.n_proposed + jnp.sum(is_made))
+        return (keep(proposed, x), jax.tree.map(keep, advanced, caches), info), None
+
+    return jax.lax.scan(one_proposal, state, (draws, log_uniform, is_made, choices))[0]

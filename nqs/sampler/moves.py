@@ -1,0 +1,71 @@
+"""What a Metropolis step proposes. Every proposal is symmetric: x → x′ is as likely as x′ → x.
+
+The random part of a proposal does not depend on the configuration and is drawn for a whole sweep at once
+(`draw`); `propose` turns one draw and the configuration into a move.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, Int8, Key
+
+from hamiltonians.space import Flip
+
+
+class Move(eqx.Module):
+    """A symmetric proposal."""
+
+    @abc.abstractmethod
+    def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
+        """The random part of `n_proposals` proposals."""
+
+    @abc.abstractmethod
+    def propose(self, draw: Int[Array, ""], x: Int8[Array, " n_sites"]) -> tuple[Flip, Bool[Array, ""]]:
+        """The move, and whether it changes x at all; one that does not counts as rejected."""
+
+
+class LocalFlip(Move):
+    """Flips one site, drawn uniformly."""
+
+    def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
+        return jax.random.randint(key, (n_proposals,), 0, n_sites)
+
+    def propose(self, draw: Int[Array, ""], x: Int8[Array, " n_sites"]) -> tuple[Flip, Bool[Array, ""]]:
+        return Flip(draw[None]), jnp.array(True)
+
+
+class Exchange(Move):
+    """Swaps the two spins of a pair drawn uniformly from `pairs`, so that Σ x is conserved.
+
+    A pair of equal spins is a null exchange, which is no acceptance.
+    """
+
+    pairs: Int[Array, "n_pairs 2"]
+
+    def __init__(self, pairs: Int[np.ndarray, "n_pairs 2"]):
+        self.pairs = jnp.asarray(pairs, dtype=jnp.int32)
+
+    def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
+        return jax.random.randint(key, (n_proposals,), 0, len(self.pairs))
+
+    def propose(self, draw: Int[Array, ""], x: Int8[Array, " n_sites"]) -> tuple[Flip, Bool[Array, ""]]:
+        pair = self.pairs[draw]
+        return Flip(pair), x[pair[0]] != x[pair[1]]
+
+
+class GlobalFlip(Move):
+    """Flips every site."""
+
+    def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
+        return jnp.zeros((n_proposals,), jnp.int32)
+
+    def propose(self, draw: Int[Array, ""], x: Int8[Array, " n_sites"]) -> tuple[Flip, Bool[Array, ""]]:
+        return Flip(jnp.arange(x.shape[0], dtype=jnp.int32)), jnp.array(True)
+
+
+def all_pairs(n_sites: int) -> Int[np.ndarray, "n_pairs 2"]:
+    """Every pair of sites, for an exchange at any distance."""
+    return np.stack(np.triu_indices(n_sites, 1), axis=-1)

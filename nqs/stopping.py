@@ -1,0 +1,72 @@
+"""When a run should stop before its end, and when it should write a snapshot.
+
+Each rank watches for itself; the wishes of all ranks are added up in the reduction of a step, so that all act on
+the same step.
+"""
+
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+from jaxtyping import Float
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+LOOK_SECONDS = 0.5
+
+
+class Watch:
+    """SIGTERM, SIGUSR1, a file `<output>.stop`, `max_seconds` and the snapshot interval, as a context manager.
+
+    The file and the clocks count on the root only.
+    """
+
+    def __init__(
+        self, output: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool
+    ):
+        self._stop_file = None if output is None or not is_root else output.with_name(output.name + ".stop")
+        self._snapshot_seconds = snapshot_seconds if is_root and output is not None else float("inf")
+        self._end = time.monotonic() + max_seconds if is_root and max_seconds is not None else float("inf")
+        self._last_snapshot = self._last_look = time.monotonic()
+        self._reason = ""
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> "Watch":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  # what signal.signal returned
+
+    @property
+    def reason(self) -> str:
+        """Why this rank wants to stop; empty if it does not."""
+        return self._reason
+
+    def wishes(self) -> Float[np.ndarray, " 2"]:
+        """(stop, snapshot), each 0 or 1."""
+        now = time.monotonic()
+        if now >= self._end and not self._reason:
+            self._reason = "max_seconds is over"
+        if self._stop_file is not None and now - self._last_look > LOOK_SECONDS:
+            self._last_look = now
+            if self._stop_file.exists():
+                self._reason = f"{self._stop_file.name} exists"
+        due = now - self._last_snapshot >= self._snapshot_seconds
+        return np.array([float(bool(self._reason)), float(due)])
+
+    def snapshot_done(self) -> None:
+        """Start the snapshot interval anew."""
+        self._last_snapshot = time.monotonic()
+
+    def stopped(self) -> None:
+        """Remove the stop file, so that the next launch does not stop at once."""
+        if self._stop_file is not None:
+            self._stop_file.unlink(missing_ok=True)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._reason = f"received {signal.Signals(number).name}"
