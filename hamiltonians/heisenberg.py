@@ -45,9 +45,7 @@ class Heisenberg(SpinHamiltonian):
         self.lattice = lattice
         self.coupling = coupling
         self.diagonal_terms = (ZStrings(coupling / 4, edges),)
-        self.flip_terms = FlipTerms(
-            edges, np.tile([sign * coupling / 4, -sign * coupling / 4], (len(edges), 1)), ends
-        )
+        self.flip_terms = FlipTerms(edges, np.tile([sign * coupling / 4, -sign * coupling / 4], (len(edges), 1)), ends)
 
     def reference_energy(self) -> float | None:
         """The Bethe ansatz on the antiferromagnetic ring of even N ≥ 4 with Σ S_z = 0 or free, else None.

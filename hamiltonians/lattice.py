@@ -25,9 +25,7 @@ class Lattice:
         if self.kind not in DIMENSIONS:
             raise ValueError(f"unknown lattice {self.kind!r}: one of {', '.join(DIMENSIONS)}")
         if len(self.extent) != DIMENSIONS[self.kind]:
-            raise ValueError(
-                f"a {self.kind} lattice needs {DIMENSIONS[self.kind]} lengths, not {len(self.extent)}"
-            )
+            raise ValueError(f"a {self.kind} lattice needs {DIMENSIONS[self.kind]} lengths, not {len(self.extent)}")
         if min(self.extent) < 1:
             raise ValueError(f"lengths must be at least 1, not {list(self.extent)}")
 

@@ -106,9 +106,7 @@ class VMC:
         x = jnp.asarray(saved["chains"][self.share])
         return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"])
 
-    def step(
-        self, state: State, wishes: Float[np.ndarray, " 2"]
-    ) -> tuple[State, dict[str, float], np.ndarray]:
+    def step(self, state: State, wishes: Float[np.ndarray, " 2"]) -> tuple[State, dict[str, float], np.ndarray]:
         """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
 
         One Allreduce, and the broadcast of the new parameters; a natural gradient adds its own.
@@ -188,9 +186,7 @@ class VMC:
         """
         path = None if output is None else Path(output)
         if path is not None and path.exists() and previous is None:
-            raise InputError(
-                f"{path} exists: give another name, or continue it with previous=nqs.load({str(path)!r})"
-            )
+            raise InputError(f"{path} exists: give another name, or continue it with previous=nqs.load({str(path)!r})")
         state = self.initial_state() if previous is None else self.restore(previous)
         recorder = Recorder(self, path, config, config_hash, previous)
         recorder.snapshot(state, "running")

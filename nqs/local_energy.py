@@ -8,9 +8,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 
 
-def local_energy(
-    hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, " n_sites"]
-) -> Inexact[Array, ""]:
+def local_energy(hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
     """E_L(x) = Σ_x′ ⟨x|H|x′⟩ ψ(x′)/ψ(x), the ratios of all moves from one cache."""
     cache = ansatz.start(x)
     moves, amplitudes = hamiltonian.connected(x)

@@ -48,9 +48,7 @@ class StochasticReconfiguration(eqx.Module):
         Raises `RunError` if conjugate gradients do not converge.
         """
         if self.solver == "cg":
-            return self._conjugate_gradients(
-                communicator, view, theta, x, mean_o, force, n_samples, chunk_size
-            )
+            return self._conjugate_gradients(communicator, view, theta, x, mean_o, force, n_samples, chunk_size)
         local = gram_sum(view, theta, x, mean_o, chunk_size)
         total = communicator.sum_on_root(np.asarray(local))
         return None if total is None else np.asarray(solve(total, force, self.diagonal_shift, n_samples))
@@ -97,9 +95,7 @@ def gram_sum(view: RealView, theta, x, mean_o, chunk_size: int) -> Float[Array, 
     return jnp.concatenate([block.ravel() for block in sum_chunks(chunk, (x,), chunk_size)])
 
 
-def unpack_gram(
-    packed: Float[Array, " packed"], n_parameters: int
-) -> Float[Array, "n_parameters n_parameters"]:
+def unpack_gram(packed: Float[Array, " packed"], n_parameters: int) -> Float[Array, "n_parameters n_parameters"]:
     """The lower triangle of the matrix of `gram_sum`; nothing above the diagonal is to be used."""
     rows, start = [], 0
     for a, b in _row_blocks(n_parameters):

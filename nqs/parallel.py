@@ -141,9 +141,7 @@ def limit_threads(communicator: Communicator) -> int:
 
     Must run before JAX and NumPy are imported; a variable that is already set is left alone.
     """
-    cores = (
-        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     place = (os.uname().nodename, tuple(cores))
     sharing = communicator.gather_objects(place).count(place)
     threads = str(max(1, len(cores) // sharing))

@@ -72,9 +72,7 @@ class Recorder:
     def failed(self) -> None:
         """Mark the last snapshot, which is good, as that of a run that failed."""
         if self._last is not None:
-            self._write(
-                replace(self._last, status="failed", provenance=(*self._earlier, ended(self._launch)))
-            )
+            self._write(replace(self._last, status="failed", provenance=(*self._earlier, ended(self._launch))))
 
     def _write(self, result: Result) -> None:
         self._last = result

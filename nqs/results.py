@@ -82,14 +82,10 @@ def to_group(result: Result) -> Group:
     """The content of the file of a result."""
     unit = result.energy_unit
     history = {
-        name: Dataset(
-            np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",)
-        )
+        name: Dataset(np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",))
         for name in HISTORY
     }
-    measured = {
-        name: Dataset(result.measured[name], _labels(*MEASURED[name], unit)) for name in result.measured
-    }
+    measured = {name: Dataset(result.measured[name], _labels(*MEASURED[name], unit)) for name in result.measured}
     optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
     state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
     groups = {
@@ -120,9 +116,7 @@ def from_group(content: Group, name: str) -> Result:
     if not isinstance(schema, str) or not schema.startswith("nqs-run/"):
         raise InputError(f"{name}: an HDF5 file, but not a result of nqs")
     if version > FORMAT_VERSION:
-        raise InputError(
-            f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})"
-        )
+        raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})")
     try:
         state = _values(content.items["state"])
         state["optimizer"] = [array for _, array in sorted(state.get("optimizer", {}).items())]

@@ -70,9 +70,7 @@ def v_score(n_sites: int, energy: float, variance: float, infinite_temperature_e
     return n_sites * variance / distance**2 if distance != 0 else np.nan
 
 
-def window_diagnostics(
-    window: Float[np.ndarray, "steps 2 n_chains"], samples_per_chain: int
-) -> tuple[float, float]:
+def window_diagnostics(window: Float[np.ndarray, "steps 2 n_chains"], samples_per_chain: int) -> tuple[float, float]:
     """Split R-hat, and τ in samples, of the local energies over a window of steps; NaN where undefined.
 
     `window` holds the `deviations` of each step, which are free of the common drift of the energy. τ = 1 + 2 Σ ρ

@@ -23,9 +23,7 @@ class Watch:
     The file and the clocks count on the root only.
     """
 
-    def __init__(
-        self, output: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool
-    ):
+    def __init__(self, output: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool):
         self._stop_file = None if output is None or not is_root else output.with_name(output.name + ".stop")
         self._snapshot_seconds = snapshot_seconds if is_root and output is not None else float("inf")
         self._end = time.monotonic() + max_seconds if is_root and max_seconds is not None else float("inf")

@@ -47,12 +47,9 @@ class FeedForward(Ansatz):
         keys = jax.random.split(key, len(widths) + 1)
         sizes = (n_sites, *widths)
         self.layers = tuple(
-            eqx.nn.Linear(sizes[i], sizes[i + 1], dtype=jnp.dtype(dtype), key=keys[i])
-            for i in range(len(widths))
+            eqx.nn.Linear(sizes[i], sizes[i + 1], dtype=jnp.dtype(dtype), key=keys[i]) for i in range(len(widths))
         )
-        self.output = eqx.nn.Linear(
-            sizes[-1], 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1]
-        )
+        self.output = eqx.nn.Linear(sizes[-1], 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
         self.activation = activation
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:

@@ -57,9 +57,7 @@ class RBM(Ansatz):
         ratio = self.advance(cache, x, move)[1] - cache[1]
         if self.visible_bias is None:
             return ratio
-        return ratio - 2 * (
-            flipped_spins(x, move) @ self.visible_bias.at[move.sites].get(mode="fill", fill_value=0)
-        )
+        return ratio - 2 * (flipped_spins(x, move) @ self.visible_bias.at[move.sites].get(mode="fill", fill_value=0))
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         theta = advance_linear(cache[0], self.weights, x, move)

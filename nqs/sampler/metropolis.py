@@ -49,9 +49,7 @@ class Metropolis(eqx.Module):
         self.weights = weights if weights is not None else (1.0,) * len(self.moves)
         self.n_chains, self.n_samples, self.sweeps, self.burn_in = n_chains, n_samples, sweeps, burn_in
         if len(self.weights) != len(self.moves) or min(self.weights, default=0) <= 0:
-            raise ValueError(
-                f"each of the {len(self.moves)} moves needs a positive weight, not {self.weights}"
-            )
+            raise ValueError(f"each of the {len(self.moves)} moves needs a positive weight, not {self.weights}")
         if min(n_chains, n_samples, sweeps) < 1 or burn_in < 0:
             raise ValueError("n_chains, n_samples and sweeps must be at least 1 and burn_in at least 0")
         if n_samples % n_chains:
@@ -69,9 +67,7 @@ class SamplerInfo(eqx.Module):
     n_proposed: Float[Array, ""]
 
 
-def start_chains(
-    space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]
-) -> Int8[Array, "n_local n_sites"]:
+def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
     """Independent, uniformly drawn configurations for the chains with these global numbers."""
     return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
 
