@@ -54,10 +54,11 @@ def ground_state(
     Lanczos (ARPACK), or full diagonalisation where the space is not much larger than the number of levels.
     """
     matrix = sparse_matrix(hamiltonian)
-    if matrix.shape[0] <= max(64, 2 * n_levels + 2):
+    size = n_states(hamiltonian.space)
+    if size <= max(64, 2 * n_levels + 2):
         energies, vectors = np.linalg.eigh(matrix.toarray())
     else:
-        start = np.random.default_rng(0).normal(size=matrix.shape[0])
+        start = np.random.default_rng(0).normal(size=size)
         energies, vectors = eigsh(matrix, k=n_levels, which="SA", v0=start)
     order = np.argsort(energies)[:n_levels]
     return energies[order], vectors[:, order]

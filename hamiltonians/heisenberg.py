@@ -15,7 +15,7 @@ class Heisenberg(SpinHamiltonian):
     """H = J Σ_⟨ij⟩ S_i·S_j with spin-1/2 operators; energies in the unit of J, J > 0 is the antiferromagnet.
 
     `marshall = True` turns the spins of one sublattice by π about z, which changes the sign of the exchange
-    S⁺S⁻ + S⁻S⁺ and so makes the ground state of a bipartite antiferromagnet positive.
+    S⁺S⁻ + S⁻S⁺ and so makes the ground state of a bipartite antiferromagnet positive; None does so for every such.
 
     Raises `ValueError` for a magnetisation that the sites cannot have, or a Marshall rotation of a lattice that is
     not bipartite.
@@ -26,6 +26,7 @@ class Heisenberg(SpinHamiltonian):
     flip_terms: FlipTerms
     lattice: Lattice = eqx.field(static=True)
     coupling: float
+    marshall: bool = eqx.field(static=True)
     convention: ClassVar[str] = "H = J sum S.S (spin-1/2 operators)"
     energy_unit: ClassVar[str] = "unit of J"
 
@@ -34,8 +35,10 @@ class Heisenberg(SpinHamiltonian):
         lattice: Lattice,
         coupling: float = 1.0,
         total_sz: float | None = 0.0,
-        marshall: bool = False,
+        marshall: bool | None = None,
     ):
+        if marshall is None:
+            marshall = coupling > 0 and lattice.is_bipartite
         if marshall and not lattice.is_bipartite:
             raise ValueError(f"a Marshall rotation needs a bipartite lattice; {list(lattice.extent)} is not")
         edges = lattice.edges()
@@ -44,6 +47,7 @@ class Heisenberg(SpinHamiltonian):
         self.space = Spins(lattice.n_sites, total_sz)
         self.lattice = lattice
         self.coupling = coupling
+        self.marshall = marshall
         self.diagonal_terms = (ZStrings(coupling / 4, edges),)
         self.flip_terms = FlipTerms(edges, np.tile([sign * coupling / 4, -sign * coupling / 4], (len(edges), 1)), ends)
 

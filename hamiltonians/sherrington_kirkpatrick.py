@@ -38,7 +38,8 @@ class SherringtonKirkpatrick(SpinHamiltonian):
 
     def instance(self) -> dict[str, np.ndarray]:
         """The couplings J_ij, upper triangle."""
-        return {"couplings": -np.asarray(self.diagonal_terms[0].matrix)}
+        (pairs,) = (term for term in self.diagonal_terms if isinstance(term, ZZMatrix))
+        return {"couplings": -np.asarray(pairs.matrix)}
 
 
 def gaussian_couplings(n_sites: int, instance: int) -> Float[np.ndarray, "n_sites n_sites"]:

@@ -9,11 +9,11 @@ from jaxtyping import Array, Int, Int8, Key
 class Flip(eqx.Module):
     """The move that reverses the spins on `sites`.
 
-    Moves of different widths share an array by padding `sites` with the number of sites, which flips nothing.
+    Several moves are stacked along leading axes. Moves of different widths share an array by padding `sites` with the number of sites, which flips nothing.
     No site may appear twice.
     """
 
-    sites: Int[Array, " flipped"]
+    sites: Int[Array, "*moves flipped"]
 
     def apply(self, x: Int8[Array, " n_sites"]) -> Int8[Array, " n_sites"]:
         """The configuration after the move."""

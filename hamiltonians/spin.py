@@ -78,8 +78,8 @@ class SpinHamiltonian(eqx.Module):
     space: eqx.AbstractVar[Spins]
     diagonal_terms: eqx.AbstractVar[tuple[ZStrings | ZZMatrix, ...]]
     flip_terms: eqx.AbstractVar[FlipTerms]
-    convention: eqx.AbstractClassVar[str]
-    energy_unit: eqx.AbstractClassVar[str]
+    convention: ClassVar[str]
+    energy_unit: ClassVar[str]
     infinite_temperature_energy: ClassVar[float] = 0.0
 
     def diagonal(self, x: Int8[Array, " n_sites"]) -> Float[Array, ""]:

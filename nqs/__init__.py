@@ -40,7 +40,9 @@ _HOMES = {
     "LocalFlip": "nqs.sampler.moves",
 }
 
-__all__ = list(_HOMES)
+
+def __dir__() -> list[str]:
+    return list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -113,22 +113,8 @@ class VMC:
 
         Raises `RunError` on every rank if an energy, the gradient or a parameter is not finite.
         """
-        sampler, theta = self.sampler, state.theta
-        extra = sampler.burn_in if state.step == 0 else 0
-        samples, x, sums = _sample_and_sum(
-            self.hamiltonian,
-            sampler,
-            self.view,
-            self.components,
-            self.blocks,
-            self.chunk_size,
-            jnp.asarray(theta),
-            jax.random.fold_in(stream(self.seed, TRAIN), state.step),
-            self.chains,
-            x=state.x,
-            extra_sweeps=jnp.asarray(extra),
-            shift=jnp.asarray(state.shift),
-        )
+        sampler = self.sampler
+        samples, x, sums = _sample_and_sum(*self._arguments(state))
         total = self.communicator.sum(np.concatenate([wishes, np.asarray(sums)]))
         n_blocks = 3 * sampler.n_chains * self.blocks
         wishes, counts, blocks, rest = np.split(total, [2, 4, 4 + n_blocks])
@@ -144,7 +130,7 @@ class VMC:
         window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
         rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
         row = {
-            "step": state.step,
+            "step": float(state.step),
             "energy": statistics.energy,
             "energy_error": statistics.energy_error,
             "variance": statistics.variance,
@@ -187,6 +173,8 @@ class VMC:
         path = None if output is None else Path(output)
         if path is not None and path.exists() and previous is None:
             raise InputError(f"{path} exists: give another name, or continue it with previous=nqs.load({str(path)!r})")
+        if previous is not None:
+            self._check_instance(previous)
         state = self.initial_state() if previous is None else self.restore(previous)
         recorder = Recorder(self, path, config, config_hash, previous)
         recorder.snapshot(state, "running")
@@ -226,6 +214,26 @@ class VMC:
             self.chunk_size,
         )
 
+    def lower_step(self) -> Any:
+        """The jitted part of a step as JAX's `lower` gives it, to be compiled or inspected."""
+        return cast(Any, _sample_and_sum).lower(*self._arguments(self.initial_state()))
+
+    def _arguments(self, state: State) -> tuple[Any, ...]:
+        return (
+            self.hamiltonian,
+            self.sampler,
+            self.view,
+            self.components,
+            self.blocks,
+            self.chunk_size,
+            jnp.asarray(state.theta),
+            jax.random.fold_in(stream(self.seed, TRAIN), state.step),
+            self.chains,
+            state.x,
+            jnp.asarray(self.sampler.burn_in if state.step == 0 else 0),
+            jnp.asarray(state.shift),
+        )
+
     def _update(self, state: State, samples, mean_o, gradient) -> tuple[np.ndarray, Any]:
         direction = gradient
         if self.optimizer.natural is not None:
@@ -240,12 +248,17 @@ class VMC:
                 self.chunk_size,
             )
         theta, optimizer = state.theta, state.optimizer
-        if self.communicator.is_root:
+        if self.communicator.is_root and direction is not None:
             theta, optimizer = self.optimizer.update(direction, optimizer, theta)
         theta = self.communicator.broadcast(theta)
         if not np.all(np.isfinite(theta)):
             raise RunError(f"step {state.step}: a parameter is not finite after the update")
         return theta, optimizer
+
+    def _check_instance(self, previous: Result) -> None:
+        for name, values in self.hamiltonian.instance().items():
+            if not np.array_equal(previous.instance.get(name, np.nan), values):
+                raise InputError(f"the {name} are not those of the result that is to be continued")
 
     def _check_finite(self, blocks: np.ndarray, step: int) -> None:
         bad = np.flatnonzero(~np.isfinite(blocks).all(axis=(0, 2)))

@@ -7,7 +7,7 @@ import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -87,10 +87,11 @@ def _write_group(target: h5py.Group, content: Group) -> None:
     datasets = {name: item for name, item in content.items.items() if isinstance(item, Dataset)}
     for name in sorted(datasets, key=lambda n: datasets[n].axes != (n,)):
         for dimension, axis in enumerate(datasets[name].axes):
+            dataset = cast(h5py.Dataset, target[name])
             if axis == name:
-                target[name].make_scale(name)
+                dataset.make_scale(name)
             else:
-                target[name].dims[dimension].attach_scale(target[axis])
+                dataset.dims[dimension].attach_scale(target[axis])
 
 
 def _read_group(source: h5py.Group) -> Group:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact, Int8
 
 from nqs.parameters import RealView, log_psi_components
@@ -38,10 +39,10 @@ def gradient_sums(
 
 
 def gradient_from_sums(
-    sums: Float[Array, "one_plus_components n_parameters"],
-    energy: Float[Array, " components"],
+    sums: Float[np.ndarray, "one_plus_components n_parameters"],
+    energy: Float[np.ndarray, " components"],
     n_samples: int,
-) -> Float[Array, " n_parameters"]:
+) -> Float[np.ndarray, " n_parameters"]:
     """The gradient from the sums over all ranks and ⟨e_c⟩."""
     means = sums / n_samples
     return 2 * (means[0] - energy @ means[1:])

@@ -63,13 +63,13 @@ class StochasticReconfiguration(eqx.Module):
             total = communicator.sum_on_root(np.asarray(local))
             return None if total is None else total / n_samples + self.diagonal_shift * vector
 
+        def matvec(vector: np.ndarray) -> np.ndarray | None:
+            return product(communicator.broadcast(np.append(1.0, vector)))
+
         direction, failed = None, 0
         if communicator.is_root:
-            operator = LinearOperator(
-                (len(force),) * 2,
-                matvec=lambda v: product(communicator.broadcast(np.append(1.0, v))),
-                dtype=np.float64,
-            )
+            shape = (len(force), len(force))
+            operator = LinearOperator(shape, matvec=matvec, dtype=np.float64)  # pyright: ignore[reportCallIssue]  # incomplete stubs
             direction, failed = cg(operator, force, rtol=RESIDUAL, atol=0.0)
             communicator.broadcast(stop)
         else:

@@ -1,5 +1,7 @@
 """The parameters of an ansatz as one real vector."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -19,7 +21,7 @@ class RealView(eqx.Module):
     """
 
     rest: PyTree
-    treedef: jax.tree_util.PyTreeDef = eqx.field(static=True)
+    treedef: Any = eqx.field(static=True)
     leaves: tuple[tuple[str, tuple[int, ...], str], ...] = eqx.field(static=True)
 
     def __init__(self, ansatz: Ansatz):
@@ -96,7 +98,7 @@ def n_components(ansatz: Ansatz, n_sites: int) -> int:
 
 
 def _real(value: np.ndarray) -> Float[np.ndarray, " n"]:
-    parts = [value.real, value.imag] if np.iscomplexobj(value) else [value]
+    parts = [np.real(value), np.imag(value)] if np.iscomplexobj(value) else [value]
     return np.concatenate([part.ravel() for part in parts]).astype(np.float64)
 
 

@@ -1,6 +1,5 @@
 """Any Flax module, NetKet's models among them, as an ansatz."""
 
-import importlib
 from typing import Any
 
 import equinox as eqx
@@ -25,15 +24,3 @@ class FlaxAnsatz(Ansatz):
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.module.apply(self.variables, x[None].astype(float))[0]
-
-
-def import_object(path: str) -> Any:
-    """The object at "package.module:Name".
-
-    Raises `ValueError` with the reason if it cannot be imported.
-    """
-    module_name, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path!r} cannot be imported: {error}") from error

@@ -1,0 +1,205 @@
+"""From the run file to objects: the one list of kinds."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
+from hamiltonians.spin import SpinHamiltonian
+from nqs import optimizer as optimizers
+from nqs import results, run_file, schema
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.feed_forward import FeedForward
+from nqs.ansatz.flax import FlaxAnsatz
+from nqs.ansatz.rbm import RBM
+from nqs.driver import PARAMETERS, VMC, stream
+from nqs.errors import InputError
+from nqs.optimizer import Optimizer
+from nqs.parallel import Communicator
+from nqs.parameters import RealView
+from nqs.results import Result
+from nqs.sampler.metropolis import Metropolis
+from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
+from nqs.schema import Config
+
+T = TypeVar("T")
+
+
+def build_vmc(config: Config, communicator: Communicator) -> VMC:
+    """Everything that a run file names.
+
+    Raises `InputError` naming the table.
+    """
+    hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian))
+    ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
+    if config.run.init_from is not None:
+        ansatz = _initialised(ansatz, Path(config.run.init_from))
+    sampler = naming("sampler", lambda: build_sampler(config.sampler, hamiltonian))
+    optimizer = naming("optimizer", lambda: build_optimizer(config.optimizer))
+    return VMC(
+        hamiltonian,
+        ansatz,
+        sampler,
+        optimizer,
+        seed=config.run.seed,
+        chunk_size=config.run.chunk_size,
+        communicator=communicator,
+    )
+
+
+def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
+    """The result in a file, with its parameters in the ansatz they belong to.
+
+    A result of a run file says itself what its ansatz is; for one of a script give an `ansatz` of the same structure,
+    otherwise `Result.ansatz` is None.
+
+    Raises `InputError` if the file is not a whole result that this version reads.
+    """
+    result = results.read(Path(path))
+    if ansatz is None and result.config:
+        config = result_config(result, str(path))
+        hamiltonian = build_hamiltonian(config.hamiltonian, result.instance)
+        ansatz = build_ansatz(config, hamiltonian.space.n_sites)
+    return result if ansatz is None else replace(result, ansatz=with_parameters(ansatz, result.parameters))
+
+
+def result_config(result: Result, name: str) -> Config:
+    """The configuration of a run file's result.
+
+    Raises `InputError` if it came from a script, or if this version cannot read it.
+    """
+    if not result.config:
+        raise InputError(f"{name}: the result of a script, not of a run file")
+    return run_file.parse_text(result.config, name)
+
+
+def with_parameters(ansatz: Ansatz, parameters: dict[str, np.ndarray]) -> Ansatz:
+    """The ansatz with other parameters, given by path."""
+    view = RealView(ansatz)
+    return view.build(jnp.asarray(view.from_named(parameters)))
+
+
+def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None) -> SpinHamiltonian:
+    """The Hamiltonian of a table; the disorder is that of `instance` where it is given."""
+    match table:
+        case schema.TransverseIsing():
+            return TransverseIsing(_lattice(table), table.coupling, table.transverse_field, table.longitudinal_field)
+        case schema.Heisenberg():
+            total_sz = None if table.total_sz == "free" else table.total_sz
+            return Heisenberg(_lattice(table), table.coupling, total_sz, table.marshall)
+        case schema.SherringtonKirkpatrick():
+            couplings = instance["couplings"] if instance else _couplings(table)
+            return SherringtonKirkpatrick(couplings, table.transverse_field)
+        case _:
+            raise TypeError(f"no Hamiltonian for {type(table).__name__}")
+
+
+def build_ansatz(config: Config, n_sites: int) -> Ansatz:
+    """The ansatz of a configuration, with the initial parameters of its seed."""
+    table, key = config.ansatz, stream(config.run.seed, PARAMETERS)
+    real = config.run.precision
+    match table:
+        case schema.RBM():
+            dtype = {"float64": "complex128", "float32": "complex64"}[real] if table.complex else real
+            return RBM(n_sites, table.alpha, key=key, visible_bias=table.visible_bias, dtype=dtype, stddev=table.stddev)
+        case schema.FeedForward():
+            return FeedForward(
+                n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
+            )
+        case schema.Flax():
+            return FlaxAnsatz(_import(table.module)(**table.arguments), n_sites, key=key)
+
+
+def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
+    """The sampler of a table."""
+    weights = table.move if isinstance(table.move, dict) else {table.move: 1.0}
+    moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
+    return Metropolis(
+        moves, table.n_chains, table.n_samples, table.sweeps, table.burn_in, tuple(map(float, weights.values()))
+    )
+
+
+def build_optimizer(table: Any) -> Optimizer:
+    """The optimiser of a table."""
+    rate = _learning_rate(table.learning_rate)
+    match table:
+        case schema.SGD():
+            return optimizers.sgd(rate)
+        case schema.Adam():
+            return optimizers.adam(rate, table.b1, table.b2)
+        case schema.SR():
+            return optimizers.sr(rate, table.diagonal_shift, table.solver)
+        case _:
+            raise TypeError(f"no optimiser for {type(table).__name__}")
+
+
+def _lattice(table: schema.OnLattice) -> Lattice:
+    return Lattice(table.lattice, tuple(table.extent), table.periodic)
+
+
+def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
+    if table.couplings is None:
+        return gaussian_couplings(table.n_sites or 0, table.instance or 0)
+    path = Path(table.couplings)
+    try:
+        values = np.load(path) if path.suffix == ".npy" else np.loadtxt(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"couplings {path}: cannot be read: {error}") from error
+    return np.asarray(values, dtype=np.float64)
+
+
+def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
+    match name:
+        case "exchange":
+            if pairs == "all":
+                return Exchange(all_pairs(hamiltonian.space.n_sites))
+            return Exchange(hamiltonian.lattice.edges())
+        case "global_flip":
+            return GlobalFlip()
+        case _:
+            return LocalFlip()
+
+
+def _learning_rate(rate: float | dict[str, Any]) -> optax.ScalarOrSchedule:
+    if not isinstance(rate, dict):
+        return rate
+    arguments = {name: value for name, value in rate.items() if name != "schedule"}
+    schedule = getattr(optax.schedules, rate["schedule"])
+    try:
+        inspect.signature(schedule).bind(**arguments)
+        return schedule(**arguments)
+    except TypeError as error:
+        keys = ", ".join(inspect.signature(schedule).parameters)
+        raise ValueError(f"learning_rate, schedule {rate['schedule']}: {error}; its keys are {keys}") from error
+
+
+def _import(path: str) -> Any:
+    module_name, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"module {path!r} cannot be imported: {error}") from error
+
+
+def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
+    try:
+        return with_parameters(ansatz, results.read(path).parameters)
+    except ValueError as error:
+        raise InputError(f"[run] init_from: {path}: {error}") from error
+
+
+def naming(table: str, make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"[{table}] {error}") from error

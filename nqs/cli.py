@@ -1,0 +1,121 @@
+"""The command `nqs`: what a person types and sees."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from nqs.errors import InputError, RunError
+from nqs.schema_text import describe
+
+OVERRIDE = re.compile(r"--([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:=(.*))?$", re.DOTALL)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 1 the run failed, 2 wrong input, 75 stopped before the end, to be continued."""
+    words, overrides = _split_overrides(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(words)
+    if overrides and options.command not in ("run", "exact"):
+        _refuse(f"nqs {options.command}: takes no --{next(iter(overrides))}")
+    if options.command == "run":
+        from nqs.launch import run
+
+        sys.exit(run(options.file, overrides, is_fresh=options.fresh, is_dry=options.dry_run))
+    try:
+        sys.exit(_COMMANDS[options.command](options, overrides))
+    except InputError as error:
+        _refuse(str(error))
+    except RunError as error:
+        print(f"nqs: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _split_overrides(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    words, overrides, rest = [], {}, iter(arguments)
+    for word in rest:
+        match = OVERRIDE.match(word)
+        if not match:
+            words.append(word)
+            continue
+        value = match[2] if match[2] is not None else next(rest, None)
+        if value is None:
+            _refuse(f"{word}: a value is missing")
+        overrides[match[1]] = value
+    return words, overrides
+
+
+def _parser() -> argparse.ArgumentParser:
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="nqs", description="Variational Monte Carlo with neural quantum states.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run",
+        formatter_class=text,
+        help="optimise a wave function: nqs run FILE, or mpirun -n 4 nqs run FILE",
+        description="Optimise the wave function of a run file and measure its energy.\n\n"
+        "A result that exists is continued if its configuration is the same (run.steps may be longer).\n"
+        "Any key can be overridden: --hamiltonian.transverse_field 0.5 --run.steps 100",
+        epilog="The run file:\n\n" + describe(),
+    )
+    run.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
+    run.add_argument("--fresh", action="store_true", help="start over; an existing result is kept under another name")
+    run.add_argument(
+        "--dry-run", action="store_true", help="print the resolved file, parameters and memory; run nothing"
+    )
+
+    report = commands.add_parser("report", help="print energies, errors and diagnostics of results")
+    report.add_argument("files", type=Path, nargs="+", metavar="RESULT", help="result file (HDF5)")
+
+    plot = commands.add_parser("plot", help="draw the history of a result")
+    plot.add_argument("file", type=Path, metavar="RESULT", help="result file (HDF5)")
+    plot.add_argument("-o", "--output", type=Path, help="picture; beside the result, .png, if not given")
+
+    exact = commands.add_parser("exact", help="the exact ground-state energy of a run file's Hamiltonian")
+    exact.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
+    exact.add_argument("--levels", type=int, default=1, help="number of lowest levels, by Lanczos (default 1)")
+    return parser
+
+
+def _report(options: argparse.Namespace, _: dict[str, str]) -> int:
+    from nqs import results
+    from nqs.report import print_report
+
+    print_report([(path, results.read(path)) for path in options.files])
+    return 0
+
+
+def _plot(options: argparse.Namespace, _: dict[str, str]) -> int:
+    from nqs import results
+    from nqs.plot import plot_history
+
+    picture = options.output or options.file.with_suffix(".png")
+    result = results.read(options.file)
+    if result.n_steps == 0:
+        raise InputError(f"{options.file}: no step is recorded yet")
+    try:
+        plot_history(result, options.file.stem, picture)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{picture}: cannot be written: {error}") from error
+    print(picture)
+    return 0
+
+
+def _exact(options: argparse.Namespace, overrides: dict[str, str]) -> int:
+    from nqs import run_file
+
+    config = run_file.read(options.file, overrides)
+    from nqs.exact_energy import exact_lines
+
+    for line in exact_lines(config, options.levels):
+        print(line)
+    return 0
+
+
+_COMMANDS = {"report": _report, "plot": _plot, "exact": _exact}
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"nqs: {message}", file=sys.stderr)
+    sys.exit(2)

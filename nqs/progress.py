@@ -1,0 +1,55 @@
+"""What a person sees while a run goes on: a bar on a terminal, a line every 30 seconds elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from nqs.text import with_error
+
+LOG_SECONDS = 30.0
+
+
+class ProgressReport:
+    """Reports the steps of a run from `start` to `steps`; silent unless `is_shown`."""
+
+    def __init__(self, start: int, steps: int, is_shown: bool):
+        self._steps = steps
+        self._is_shown = is_shown
+        self._console = Console(file=sys.stderr)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._last_line = self._began = time.monotonic()
+        self._start = start
+
+    def __enter__(self) -> "ProgressReport":
+        if self._is_shown and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("", total=self._steps, completed=self._start)
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, row: dict[str, float]) -> None:
+        """A step is done; `row` is its row of the history."""
+        if not self._is_shown:
+            return
+        done = int(row["step"]) + 1
+        text = f"E = {with_error(row['energy'], row['energy_error'])}  acceptance {row['acceptance']:.2f}"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=text)
+        elif time.monotonic() - self._last_line >= LOG_SECONDS:
+            self._last_line = time.monotonic()
+            left = (self._last_line - self._began) / (done - self._start) * (self._steps - done)
+            print(f"step {done}/{self._steps}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)

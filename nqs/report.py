@@ -1,0 +1,80 @@
+"""The table of results that a physicist wants."""
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from nqs.results import Result
+from nqs.text import plain, with_error
+
+COLUMNS = (
+    "result",
+    "status",
+    "steps",
+    "E",
+    "exact",
+    "rel. error",
+    "variance",
+    "V-score",
+    "R-hat",
+    "tau",
+    "ESS",
+    "acc.",
+)
+
+
+def row(name: str, result: Result) -> tuple[str, ...]:
+    """One result as a line: the measured energy, or that of the last step before there is one."""
+    measured = result.measured
+    if not measured:
+        return (name, result.status, str(result.n_steps), *_last_step(result))
+    reference = measured["reference"]
+    distance = (measured["energy"] - reference) / abs(reference) if reference else np.nan
+    relative = with_error_scientific(distance, measured["energy_error"] / abs(reference)) if reference else "-"
+    return (
+        name,
+        result.status,
+        str(result.n_steps),
+        with_error(measured["energy"], measured["energy_error"]),
+        plain(reference, 10),
+        relative if np.isfinite(distance) else "-",
+        plain(measured["variance"]),
+        plain(measured["v_score"]),
+        plain(measured["rhat"], 4),
+        plain(measured["tau"]),
+        plain(measured["ess"]),
+        plain(measured["acceptance"], 2),
+    )
+
+
+def _last_step(result: Result) -> tuple[str, ...]:
+    if result.n_steps == 0:
+        return ("-",) * 9
+    last = {name: values[-1] for name, values in result.history.items()}
+    energy = with_error(last["energy"], last["energy_error"]) + " (last step)"
+    numbers = (plain(last["variance"]), plain(last["v_score"]), plain(last["rhat"], 4), plain(last["tau"]))
+    return (energy, "-", "-", *numbers, "-", plain(last["acceptance"], 2))
+
+
+def with_error_scientific(value: float, error: float) -> str:
+    """A small number with its error and one common exponent: "(3.11 ± 0.27)e-4"."""
+    if not np.isfinite(value) or not np.isfinite(error):
+        return "-"
+    exponent = int(np.floor(np.log10(max(abs(value), error)))) if value or error else 0
+    return f"({with_error(value / 10.0**exponent, error / 10.0**exponent)})e{exponent}"
+
+
+def print_report(named: list[tuple[Path, Result]]) -> None:
+    """Print the table of any number of results, a block a result where there is one."""
+    rows = [row(path.stem, result) for path, result in named]
+    console = Console(width=None if len(rows) == 1 else 200, soft_wrap=True)
+    if len(rows) == 1:
+        for name, value in zip(COLUMNS, rows[0], strict=True):
+            console.print(f"{name:<11}{value}", highlight=False, markup=False)
+        return
+    table = Table(*COLUMNS)
+    for values in rows:
+        table.add_row(*values)
+    console.print(table)

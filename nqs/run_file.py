@@ -1,0 +1,256 @@
+"""From a TOML file and command-line overrides to a checked configuration, and back to text."""
+
+import difflib
+import hashlib
+import json
+import math
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import msgspec
+import tomli_w
+from msgspec.structs import fields, replace
+
+from nqs import schema
+from nqs.errors import InputError
+from nqs.schema import Config
+
+# Keys of [run] that a continuation may change.
+FREE_KEYS = ("steps", "output", "snapshot_seconds", "max_seconds")
+
+
+def read(path: Path, overrides: dict[str, str]) -> Config:
+    """The resolved configuration of a run file with `overrides` (key path to text) put over it.
+
+    Raises `InputError` naming the file, the table and the key, what is allowed and the nearest right spelling.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file: {error}") from error
+    return parse(_overridden(content, overrides), str(path))
+
+
+def parse(content: dict[str, Any], name: str) -> Config:
+    """The resolved configuration in the tables of the file called `name`.
+
+    Raises `InputError`.
+    """
+    _check_finite(content, name, "")
+    try:
+        config = msgspec.convert(content, Config)
+    except msgspec.ValidationError as error:
+        _explain(error, content, name)
+    return _resolve(config, name)
+
+
+def parse_text(text: str, name: str) -> Config:
+    """The configuration in the TOML text that came from the file called `name`.
+
+    Raises `InputError`.
+    """
+    return parse(tomllib.loads(text), name)
+
+
+def to_toml(config: Config) -> str:
+    """The resolved run file; keys without a value are left out."""
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(config)))
+
+
+def config_hash(config: Config) -> str:
+    """A hash of everything that a continuation may not change."""
+    return hashlib.sha256(json.dumps(_fixed(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def difference(old: Config, new: Config) -> list[str]:
+    """The keys in which two configurations differ, as lines "key: old -> new"; free keys do not count."""
+    before, after = _flat(_fixed(old)), _flat(_fixed(new))
+    keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+    return [f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}" for key in keys]
+
+
+def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
+    for path, text in overrides.items():
+        *tables, key = path.split(".")
+        target = content
+        for table in tables:
+            target = target.setdefault(table, {})
+            if not isinstance(target, dict):
+                raise InputError(f"--{path}: {table} is not a table")
+        try:
+            target[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            target[key] = text
+    return content
+
+
+def _resolve(config: Config, name: str) -> Config:
+    """Fill in what follows from other keys, and check what types cannot."""
+
+    def wrong(key: str, message: str) -> NoReturn:
+        table, _, key = key.partition(".")
+        raise InputError(f"{name}: [{table}] {key}: {message}")
+
+    system, sampler = config.hamiltonian, config.sampler
+    total_sz = None
+    if isinstance(system, schema.OnLattice):
+        dimension = schema.LATTICE_DIMENSIONS[system.lattice]
+        if len(system.extent) != dimension:
+            wrong(
+                "hamiltonian.extent", f"a {system.lattice} lattice needs {dimension} lengths, not {len(system.extent)}"
+            )
+        n_sites = math.prod(system.extent)
+        if isinstance(system, schema.Heisenberg) and system.total_sz != "free":
+            total_sz = system.total_sz
+            if (n_sites / 2 + total_sz) % 1 or abs(total_sz) > n_sites / 2:
+                first = n_sites % 2 / 2
+                wrong(
+                    "hamiltonian.total_sz",
+                    f"{n_sites} spins cannot have total_sz = {total_sz:g}; allowed: {first:g}, {first + 1:g}, ... "
+                    f'up to {n_sites / 2:g} and their negatives, or "free"',
+                )
+    elif system.couplings is not None and (system.n_sites, system.instance) != (None, None):
+        wrong("hamiltonian.couplings", "a file of couplings excludes n_sites and instance")
+    elif system.couplings is None and system.n_sites is None:
+        wrong("hamiltonian.n_sites", 'missing: give n_sites (and instance), or couplings = "file"')
+    elif system.couplings is None and system.instance is None:
+        system = replace(system, instance=0)
+
+    sampler = _resolve_moves(sampler, total_sz, isinstance(system, schema.OnLattice), wrong)
+    if sampler.n_samples % sampler.n_chains:
+        nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
+        wrong(
+            "sampler.n_samples",
+            f"{sampler.n_samples} is not a multiple of n_chains = {sampler.n_chains}; {nearest} is",
+        )
+    rate = config.optimizer.learning_rate
+    if isinstance(rate, dict) and rate.get("schedule") not in schema.SCHEDULES:
+        wrong("optimizer.learning_rate", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
+    output = config.run.output or f"results/{Path(name).stem}.h5"
+    return replace(config, hamiltonian=system, sampler=sampler, run=replace(config.run, output=output))
+
+
+def _resolve_moves(sampler: schema.Metropolis, total_sz: float | None, on_lattice: bool, wrong) -> schema.Metropolis:
+    default = "flip" if total_sz is None else "exchange"
+    move = default if sampler.move is None else sampler.move
+    names = set(move) if isinstance(move, dict) else {move}
+    if not names:
+        wrong("sampler.move", f"an empty table; allowed: {_listed(get_args(schema.MoveName))}")
+    if total_sz is not None and "flip" in names:
+        wrong("sampler.move", f'flip breaks the fixed total_sz = {total_sz:g}; use exchange, or total_sz = "free"')
+    if total_sz is not None and total_sz != 0 and "global_flip" in names:
+        wrong("sampler.move", f"global_flip turns total_sz = {total_sz:g} into its negative; use exchange")
+    if total_sz is None and names == {"exchange"}:
+        wrong("sampler.move", "exchange alone never changes the magnetisation; add flip, or fix total_sz")
+    if names == {"global_flip"}:
+        wrong("sampler.move", "global_flip alone reaches two configurations; add flip or exchange")
+    pairs = sampler.pairs
+    if "exchange" in names:
+        pairs = pairs or ("neighbours" if on_lattice else "all")
+        if pairs == "neighbours" and not on_lattice:
+            wrong("sampler.pairs", 'every site is a neighbour of every other here; use "all"')
+    elif pairs is not None:
+        wrong("sampler.pairs", "only an exchange has pairs")
+    return replace(sampler, move=move, pairs=pairs)
+
+
+def _check_finite(value: Any, name: str, path: str) -> None:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            _check_finite(child, name, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        table, _, key = path.rpartition(".")
+        raise InputError(f"{name}: [{table}] {key}: must be a finite number, not {value}")
+
+
+def _explain(error: msgspec.ValidationError, content: dict[str, Any], name: str) -> NoReturn:
+    """Turn the message of msgspec into one that names the table, the key, what is allowed and what was meant."""
+    text, _, place = str(error).partition(" - at ")
+    path = [part for part in re.sub(r".*\$|`|\[.*?\]", "", place).split(".") if part]
+    struct = _struct_at(path, content)
+    keys = [field.name for field in fields(struct)] if struct else []
+    where = f"[{'.'.join(path)}]" if path and struct else f"[{path[0]}] {'.'.join(path[1:])}" if path else "top level"
+    unknown = re.search(r"unknown field `(.*)`", text)
+    missing = re.search(r"missing required field `(.*)`", text)
+    if unknown:
+        thing = "key" if path else "table"
+        message = f"{where} {unknown[1]}: no such {thing}{_suggestion(unknown[1], keys)}; allowed: {_listed(keys)}"
+    elif missing and missing[1] == "kind":
+        message = f"{where} kind: missing; allowed: {_listed(_kinds(path))}"
+    elif missing:
+        message = f"{where} {missing[1]}: missing, and it has no default" + ("" if path else " (a table is required)")
+    elif path and path[-1] == "kind" and "Invalid value" in text:
+        wrong = str(content[path[0]]["kind"])
+        message = f"{where}: no such kind {wrong!r}{_suggestion(wrong, _kinds(path))}; allowed: {_listed(_kinds(path))}"
+    else:
+        message = f"{where}: {_plain(text, path, content)}"
+    raise InputError(f"{name}: {message}") from error
+
+
+def _plain(text: str, path: list[str], content: dict[str, Any]) -> str:
+    """The rest of the messages, with the choices of an enumeration."""
+    invalid = re.search(r"Invalid enum value '(.*)'", text)
+    struct = _struct_at(path[:-1], content)
+    if invalid and struct:
+        (field,) = (f for f in fields(struct) if f.name == path[-1])
+        choices = [c for c in _choices(field.type) if isinstance(c, str)]
+        return f"{invalid[1]!r} is not allowed{_suggestion(invalid[1], choices)}; allowed: {_listed(choices)}"
+    return text.replace("`", "").replace("object", "table").replace("array", "list").replace("Expected", "expected")
+
+
+def _struct_at(path: list[str], content: dict[str, Any]) -> type[msgspec.Struct] | None:
+    if not path:
+        return Config
+    kinds = {field.name: _structs(field.type) for field in fields(Config)}.get(path[0], [])
+    if len(path) > 1 or not kinds:
+        return None
+    if len(kinds) == 1:
+        return kinds[0]
+    kind = content[path[0]].get("kind") if isinstance(content[path[0]], dict) else None
+    return next((struct for struct in kinds if struct.__struct_config__.tag == kind), schema.Kind)
+
+
+def _kinds(path: list[str]) -> list[str]:
+    (field,) = (f for f in fields(Config) if f.name == path[0])
+    return [str(struct.__struct_config__.tag) for struct in _structs(field.type)]
+
+
+def _structs(annotation: Any) -> list[type[msgspec.Struct]]:
+    return [annotation] if isinstance(annotation, type) else list(get_args(annotation))
+
+
+def _choices(annotation: Any) -> list[Any]:
+    """Every value in the Literals of an annotation, each once."""
+    arguments = get_args(annotation)
+    return list(dict.fromkeys(c for a in arguments for c in (_choices(a) if get_args(a) else [a])))
+
+
+def _suggestion(wrong: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(wrong, allowed, n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _listed(names) -> str:
+    return ", ".join(names)
+
+
+def _fixed(config: Config) -> dict[str, Any]:
+    content = _without_none(msgspec.to_builtins(config))
+    content["run"] = {key: value for key, value in content["run"].items() if key not in FREE_KEYS}
+    return content
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(child) for key, child in value.items() if child is not None}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    return {k: v for key, child in value.items() for k, v in _flat(child, f"{path}.{key}" if path else key).items()}

@@ -1,0 +1,176 @@
+"""The run file as typed structs: the one place that says which tables, kinds and keys there are.
+
+Nothing here imports JAX or NumPy, so that help and errors are instant.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Schedule = dict[str, float | int | bool | str]
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the run file."""
+
+
+class Kind(Table, tag_field="kind", frozen=True, kw_only=True):
+    """A table that says with `kind` which of several it is."""
+
+
+class OnLattice(Kind, frozen=True, kw_only=True):
+    lattice: Annotated[Literal["chain", "square", "cubic"], Meta(description="kind of lattice")] = "chain"
+    extent: Annotated[
+        tuple[Count, ...], Meta(min_length=1, max_length=3, description="length along each axis, [40] or [6, 6]")
+    ]
+    periodic: Annotated[bool, Meta(description="periodic boundaries")] = True
+
+
+class TransverseIsing(OnLattice, tag="transverse_ising", frozen=True, kw_only=True):
+    """H = -J sum ZZ - Gamma sum X - h sum Z with Pauli matrices."""
+
+    coupling: Annotated[float, Meta(description="J, ferromagnetic if positive")] = 1.0
+    transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
+    longitudinal_field: Annotated[float, Meta(description="h")] = 0.0
+
+
+class Heisenberg(OnLattice, tag="heisenberg", frozen=True, kw_only=True):
+    """H = J sum S.S with spin-1/2 operators."""
+
+    coupling: Annotated[float, Meta(description="J, antiferromagnetic if positive")] = 1.0
+    total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = 0.0
+    marshall: Annotated[
+        bool | None, Meta(description="rotate one sublattice; true for an antiferromagnet where it can be done")
+    ] = None
+
+
+class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, kw_only=True):
+    """H = -sum_{i<j} J_ij ZZ - Gamma sum X with Pauli matrices, J_ij ~ N(0, 1/N)."""
+
+    n_sites: Annotated[Annotated[int, Meta(ge=2)] | None, Meta(description="N, where couplings are drawn")] = None
+    instance: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="seed of the couplings")] = None
+    couplings: Annotated[str | None, Meta(description="or a file (.npy or text) with the N x N matrix J")] = None
+    transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
+
+
+class RBM(Kind, tag="rbm", frozen=True, kw_only=True):
+    """Restricted Boltzmann machine: log psi = sum a x + sum log cosh(b + x W)."""
+
+    alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
+    visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
+    complex: Annotated[bool, Meta(description="complex parameters")] = False
+    stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
+
+
+class FeedForward(Kind, tag="ffn", frozen=True, kw_only=True):
+    """Fully connected network with one output, log |psi|, or two."""
+
+    widths: Annotated[tuple[Count, ...], Meta(min_length=1, description="units of each hidden layer")] = (64, 64)
+    activation: Annotated[
+        Literal["log_cosh", "tanh", "gelu", "silu", "relu"], Meta(description="between the layers")
+    ] = "log_cosh"
+    phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
+
+
+class Flax(Kind, tag="flax", frozen=True, kw_only=True):
+    """Any Flax linen module, for example of NetKet, that maps (batch, n_sites) to log psi of shape (batch,)."""
+
+    module: Annotated[str, Meta(description='"package.module:Class"')]
+    arguments: Annotated[
+        dict[str, float | int | bool | str | list[int]], Meta(description="keyword arguments of the class")
+    ] = {}
+
+
+MoveName = Literal["flip", "exchange", "global_flip"]
+
+
+class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
+    """Metropolis sampling of |psi|^2."""
+
+    move: Annotated[
+        MoveName | dict[MoveName, Positive] | None,
+        Meta(description="one move, or a table of moves and weights; exchange where total_sz is fixed, else flip"),
+    ] = None
+    pairs: Annotated[
+        Literal["neighbours", "all"] | None, Meta(description="what an exchange swaps; neighbours on a lattice")
+    ] = None
+    n_chains: Annotated[Count, Meta(description="chains, all ranks together")] = 128
+    n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
+    sweeps: Annotated[Count, Meta(description="sweeps between two samples of a chain")] = 1
+    burn_in: Annotated[Annotated[int, Meta(ge=0)], Meta(description="sweeps before step 0")] = 50
+
+
+class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
+    """Gradient descent."""
+
+    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
+        0.01
+    )
+
+
+class Adam(Kind, tag="adam", frozen=True, kw_only=True):
+    """Adam."""
+
+    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
+        1e-3
+    )
+    b1: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the first moment")] = 0.9
+    b2: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the second moment")] = 0.999
+
+
+class SR(Kind, tag="sr", frozen=True, kw_only=True):
+    """Stochastic reconfiguration, the natural gradient."""
+
+    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
+        0.05
+    )
+    diagonal_shift: Annotated[Positive, Meta(description="lambda in (S + lambda)^-1 F")] = 1e-2
+    solver: Annotated[Literal["cholesky", "cg"], Meta(description="dense, or matrix-free")] = "cholesky"
+
+
+class Measure(Table, frozen=True, kw_only=True):
+    """The reported energy: frozen parameters, chains started anew."""
+
+    n_samples: Annotated[Count, Meta(description="samples, all ranks together; rounded up to whole steps")] = 65536
+    burn_in: Annotated[Annotated[int, Meta(ge=0)], Meta(description="sweeps before the first sample")] = 500
+
+
+class Run(Table, frozen=True, kw_only=True):
+    """How long, where to, from where."""
+
+    steps: Annotated[Annotated[int, Meta(ge=0)], Meta(description="optimisation steps")] = 300
+    seed: Annotated[Annotated[int, Meta(ge=0, lt=2**32)], Meta(description="of parameters and chains")] = 0
+    precision: Annotated[Literal["float64", "float32"], Meta(description="of the network; sums are always float64")] = (
+        "float64"
+    )
+    chunk_size: Annotated[Count, Meta(description="local energies evaluated at once; bounds the memory")] = 256
+    snapshot_seconds: Annotated[Positive, Meta(description="between two snapshots")] = 60.0
+    max_seconds: Annotated[Positive | None, Meta(description="stop in time, with exit code 75")] = None
+    init_from: Annotated[str | None, Meta(description="result whose parameters to start from")] = None
+    output: Annotated[str | None, Meta(description="result file; results/<name of the run file>.h5")] = None
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """A whole run file."""
+
+    hamiltonian: TransverseIsing | Heisenberg | SherringtonKirkpatrick
+    ansatz: RBM | FeedForward | Flax = RBM()
+    sampler: Metropolis = Metropolis()
+    optimizer: SGD | Adam | SR = SR()
+    measure: Measure = Measure()
+    run: Run = Run()
+
+
+LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3}
+SCHEDULES = (
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "exponential_decay",
+    "linear_schedule",
+    "polynomial_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
+)

@@ -1,0 +1,110 @@
+"""Small systems that the tests share: every Hamiltonian and every wave function on six sites, and exact averages."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import numpy as np
+from scipy.stats import chi2
+
+from hamiltonians.exact import all_states, sparse_matrix
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
+from hamiltonians.spin import SpinHamiltonian
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.feed_forward import FeedForward
+from nqs.ansatz.flax import FlaxAnsatz
+from nqs.ansatz.rbm import RBM
+from nqs.local_energy import local_energies
+
+N_SITES = 6
+RING = Lattice("chain", (N_SITES,))
+
+HAMILTONIANS: dict[str, SpinHamiltonian] = {
+    "ising_ring": TransverseIsing(RING, 1.1, 0.7, 0.3),
+    "ising_square": TransverseIsing(Lattice("square", (3, 2)), -0.8, 1.3),
+    "heisenberg": Heisenberg(RING, marshall=False),
+    "heisenberg_marshall": Heisenberg(RING, 1.2, marshall=True),
+    "sherrington_kirkpatrick": SherringtonKirkpatrick(gaussian_couplings(N_SITES, 3), 0.6),
+}
+
+
+def rbm(dtype: str = "float64", visible_bias: bool = False, stddev: float = 0.3, n_sites: int = N_SITES, seed: int = 0):
+    """A restricted Boltzmann machine with as many hidden units as sites."""
+    return RBM(n_sites, key=jax.random.key(seed), visible_bias=visible_bias, dtype=dtype, stddev=stddev)
+
+
+def feed_forward(activation: str, phase: bool = False, widths: tuple[int, ...] = (7, 5), n_sites: int = N_SITES):
+    return FeedForward(n_sites, widths, key=jax.random.key(1), activation=activation, phase=phase)
+
+
+def netket_rbm(dtype: type) -> FlaxAnsatz:
+    """NetKet's machine, whose parameters are drawn like those of `rbm`."""
+    import flax
+    import netket as nk
+
+    init = flax.linen.initializers.normal(0.3)
+    model = nk.models.RBM(alpha=1, param_dtype=dtype, kernel_init=init, hidden_bias_init=init, visible_bias_init=init)
+    return FlaxAnsatz(model, N_SITES, key=jax.random.key(2))
+
+
+ANSATZE: dict[str, Callable[[], Ansatz]] = {
+    "rbm": rbm,
+    "rbm_visible": lambda: rbm(visible_bias=True),
+    "rbm_complex": lambda: rbm("complex128"),
+    "rbm_complex_visible": lambda: rbm("complex128", visible_bias=True),
+    "ffn_log_cosh": lambda: feed_forward("log_cosh"),
+    "ffn_tanh_phase": lambda: feed_forward("tanh", phase=True),
+    "ffn_gelu_phase": lambda: feed_forward("gelu", phase=True),
+    "ffn_silu": lambda: feed_forward("silu"),
+    "ffn_relu_phase": lambda: feed_forward("relu", phase=True),
+    "flax": lambda: netket_rbm(float),
+    "flax_complex": lambda: netket_rbm(complex),
+}
+
+
+@eqx.filter_jit
+def log_psi(ansatz: Ansatz, states) -> jax.Array:
+    """log ψ of every configuration."""
+    return jax.vmap(ansatz)(states)
+
+
+@eqx.filter_jit
+def all_local_energies(hamiltonian: SpinHamiltonian, ansatz: Ansatz, states, chunk_size: int) -> jax.Array:
+    return local_energies(hamiltonian, ansatz, states, chunk_size)
+
+
+def wave_function(ansatz: Ansatz, states: np.ndarray) -> np.ndarray:
+    """The normalised ψ on these configurations."""
+    values = np.asarray(log_psi(ansatz, states))
+    psi = np.exp(values - values.real.max())
+    return psi / np.linalg.norm(psi)
+
+
+def exact_system(hamiltonian: SpinHamiltonian, ansatz: Ansatz):
+    """All configurations, |ψ|² of each, its local energy, and ⟨ψ|H|ψ⟩ from the sparse matrix."""
+    states = all_states(hamiltonian.space)
+    psi = wave_function(ansatz, states)
+    energies = np.asarray(all_local_energies(hamiltonian, ansatz, states, len(states)))
+    return states, np.abs(psi) ** 2, energies, np.vdot(psi, sparse_matrix(hamiltonian) @ psi)
+
+
+def chi_square_p(samples: np.ndarray, states: np.ndarray, probabilities: np.ndarray) -> float:
+    """The p-value of independent samples, shaped (batches, n, n_sites), against a distribution; Σ χ² over batches.
+
+    States that are expected fewer than ten times in a batch count as one.
+    """
+    place = {state.tobytes(): i for i, state in enumerate(states)}
+    expected = probabilities * samples.shape[1]
+    rare = expected < 10
+    total = 0.0
+    for batch in np.asarray(samples, dtype=np.int8):
+        counts = np.bincount([place[x.tobytes()] for x in batch], minlength=len(states))
+        terms = (counts[~rare] - expected[~rare]) ** 2 / expected[~rare]
+        total += terms.sum()
+        if rare.any():
+            total += (counts[rare].sum() - expected[rare].sum()) ** 2 / expected[rare].sum()
+    bins = np.sum(~rare) + rare.any()
+    return float(chi2.sf(total, len(samples) * (bins - 1)))

@@ -1,0 +1,145 @@
+"""What a person types and sees, and the exit codes that scripts trust."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from launching import BIN, SMALL, history, nqs
+
+from nqs import cli, results
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    return caught.value.code
+
+
+def refused(capsys, *arguments) -> str:
+    """The one line of a refusal."""
+    assert call(*arguments) == 2
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 1, output.err
+    assert "Traceback" not in output.err
+    return output.err
+
+
+def test_help_is_instant_because_it_imports_nothing_heavy():
+    code = (
+        "import sys; from nqs.cli import _parser; _parser().format_help(); "
+        "print([m for m in ('jax', 'numpy', 'netket', 'mpi4py', 'h5py', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    text = subprocess.run([BIN / "nqs", "run", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "diagonal_shift" in text
+
+
+def test_run_report_plot_exact(folder, capsys):
+    assert call("run", "small.toml") == 0
+    text = capsys.readouterr().out
+    result = results.read(folder / "results/small.h5")
+    assert result.status == "complete"
+    assert result.n_steps == 6
+    assert f"{result.measured['energy']:.2f}" in text
+    assert "exact      -9.3" in text
+    assert "V-score" in text
+    assert "H = -J sum ZZ" in text
+    assert call("report", "results/small.h5") == 0
+    assert "complete" in capsys.readouterr().out
+    assert call("plot", "results/small.h5") == 0
+    assert (folder / "results/small.png").stat().st_size > 10_000
+    assert call("exact", "small.toml", "--levels", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    energies = [float(line.split("=")[1].split()[0]) for line in lines if " E0 =" in line or " E1 =" in line]
+    assert len(energies) == 3
+    assert energies[0] == pytest.approx(energies[1], abs=1e-9)
+    assert energies[2] > energies[1]
+
+
+def test_a_result_is_continued_kept_or_refused(folder, capsys):
+    assert call("run", "small.toml", "--run.steps", "3") == 0
+    assert call("run", "small.toml", "--run.steps=5") == 0
+    assert "continues results/small.h5 after step 3" in capsys.readouterr().out
+    assert len(history(folder / "results/small.h5")["step"]) == 5
+    assert call("run", "small.toml", "--run.steps", "4") == 0
+    assert "complete already" in capsys.readouterr().out
+    before = (folder / "results/small.h5").read_bytes()
+    message = refused(capsys, "run", "small.toml", "--hamiltonian.transverse_field", "0.5")
+    assert "hamiltonian.transverse_field: 0.8 -> 0.5" in message
+    assert "--fresh" in message
+    assert (folder / "results/small.h5").read_bytes() == before
+    assert call("run", "small.toml", "--hamiltonian.transverse_field", "0.5", "--fresh", "--run.steps", "2") == 0
+    assert (folder / "results/small.1.h5").read_bytes() == before
+    assert len(history(folder / "results/small.h5")["step"]) == 2
+
+
+def test_a_run_starts_from_the_parameters_of_another(folder, capsys):
+    assert call("run", "small.toml", "--run.steps", "4", "--run.output", "a.h5") == 0
+    assert call("run", "small.toml", "--run.steps", "0", "--run.output", "b.h5", "--run.init_from", "a.h5") == 0
+    first, second = (results.read(folder / name).parameters for name in ("a.h5", "b.h5"))
+    for name, values in first.items():
+        np.testing.assert_array_equal(second[name], values)
+    message = refused(
+        capsys, "run", "small.toml", "--ansatz.kind", "rbm", "--ansatz.alpha", "2", "--run.init_from", "a.h5"
+    )
+    assert "init_from" in message
+    assert "(8, 8), not (8, 16)" in message
+
+
+def test_dry_run_writes_nothing(folder, capsys):
+    assert call("run", "small.toml", "--dry-run") == 0
+    text = capsys.readouterr().out
+    assert "diagonal_shift = 0.01" in text
+    assert "# 72 real parameters" in text
+    assert "memory" in text
+    assert [path.name for path in folder.iterdir()] == ["small.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.toml"], "none.toml: cannot be read"),
+        (["run", "small.toml", "--run.stps", "3"], "did you mean steps?"),
+        (["run", "small.toml", "--run.steps"], "--run.steps: a value is missing"),
+        (["run", "small.toml", "--ansatz.kind", "flax", "--ansatz.module", "nowhere:X"], "[ansatz] module 'nowhere:X'"),
+        (
+            ["run", "small.toml", "--ansatz.kind=flax", "--ansatz.module=netket.models:RBM", "--ansatz.arguments.x=1"],
+            "[ansatz]",
+        ),
+        (
+            ["run", "small.toml", "--optimizer.learning_rate.schedule", "linear_schedule"],
+            "[optimizer] learning_rate, schedule linear_schedule: missing a required argument",
+        ),
+        (["run", "sk.toml"], "[hamiltonian] couplings missing.txt: cannot be read"),
+        (["run", "odd.toml"], "needs a bipartite lattice"),
+        (["report", "none.h5"], "none.h5: cannot be read"),
+        (["report", "small.toml"], "small.toml: not a whole HDF5 file"),
+        (["report", "none.h5", "--run.steps", "3"], "takes no --run.steps"),
+        (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
+        (["exact", "sk40.toml"], "no exact energies"),
+        (["exact", "small.toml", "--levels", "0"], "--levels 0"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
+    (folder / "sk.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\ncouplings = "missing.txt"')
+    (folder / "sk40.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\nn_sites = 40')
+    (folder / "odd.toml").write_text('[hamiltonian]\nkind = "heisenberg"\nextent = [5]\ntotal_sz = 0.5\nmarshall = true')
+    before = sorted(folder.iterdir())
+    assert message in refused(capsys, *arguments)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_log_has_lines_and_no_bar(folder):
+    done = nqs("run", "small.toml", cwd=folder)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr == ""

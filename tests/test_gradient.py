@@ -1,0 +1,131 @@
+"""The energy gradient against finite differences of the exact energy, and sums over samples against arrays."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import ANSATZE, HAMILTONIANS, N_SITES, exact_system, rbm
+
+from hamiltonians.exact import all_states, sparse_matrix
+from nqs.gradient import energy_components, gradient_from_sums, gradient_sums, log_derivatives
+from nqs.parameters import RealView, n_components
+
+STEP = 1e-4
+
+sums_over_samples = eqx.filter_jit(gradient_sums)
+derivatives = eqx.filter_jit(log_derivatives)
+
+
+def exact_gradient(hamiltonian, ansatz, shift: float = 0.0) -> np.ndarray:
+    """The gradient from the sums Σ_x |ψ(x)|² e_c(x) O_kc(x) and Σ_x |ψ(x)|² O_kc(x) over all configurations."""
+    view = RealView(ansatz)
+    states, probabilities, energies, _ = exact_system(hamiltonian, ansatz)
+    components = n_components(ansatz, N_SITES)
+    e = np.asarray(energy_components(jnp.asarray(energies - shift), components))
+    o = np.asarray(derivatives(view, view.flatten(ansatz), states))
+    assert o.shape == (len(states), components, view.size)
+    products = np.einsum("x,xc,xck->k", probabilities, e, o)
+    sums = np.concatenate([products[None], np.einsum("x,xck->ck", probabilities, o)])
+    return gradient_from_sums(sums, probabilities @ e, 1)
+
+
+@eqx.filter_jit
+def exact_energies(view, thetas, states, matrix):
+    """⟨ψ|H|ψ⟩/⟨ψ|ψ⟩ for each row of parameters."""
+
+    def energy(theta):
+        psi = jnp.exp(jax.vmap(view.build(theta))(states))
+        return jnp.real(jnp.vdot(psi, matrix @ psi) / jnp.vdot(psi, psi))
+
+    return jax.lax.map(energy, thetas, batch_size=16)
+
+
+def finite_differences(hamiltonian, ansatz) -> np.ndarray:
+    """∂E/∂θ_k of fourth order in the step, for every real and every imaginary part."""
+    view = RealView(ansatz)
+    theta = view.flatten(ansatz)
+    shifts = STEP * np.array([1.0, -1.0, 2.0, -2.0])[:, None, None] * np.eye(view.size)
+    thetas = jnp.asarray((theta + shifts).reshape(-1, view.size))
+    matrix = jnp.asarray(sparse_matrix(hamiltonian).toarray())
+    one, minus_one, two, minus_two = exact_energies(view, thetas, all_states(hamiltonian.space), matrix).reshape(4, -1)
+    return np.asarray((8 * (one - minus_one) - (two - minus_two)) / (12 * STEP))
+
+
+@pytest.mark.parametrize("ansatz", ANSATZE)
+def test_gradient_is_the_slope_of_the_exact_energy(ansatz):
+    model = ANSATZE[ansatz]()
+    gradient = exact_gradient(HAMILTONIANS["ising_ring"], model)
+    assert np.linalg.norm(gradient) > 0.1
+    np.testing.assert_allclose(gradient, finite_differences(HAMILTONIANS["ising_ring"], model), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("ansatz", ["rbm_complex_visible", "ffn_tanh_phase"])
+@pytest.mark.parametrize("hamiltonian", ["heisenberg", "sherrington_kirkpatrick"])
+def test_gradient_in_a_sector_and_of_a_glass(hamiltonian, ansatz):
+    model = ANSATZE[ansatz]()
+    gradient = exact_gradient(HAMILTONIANS[hamiltonian], model)
+    np.testing.assert_allclose(gradient, finite_differences(HAMILTONIANS[hamiltonian], model), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("ansatz", ["rbm", "ffn_gelu_phase"])
+def test_a_shift_of_the_energy_changes_nothing(ansatz):
+    model, hamiltonian = ANSATZE[ansatz](), HAMILTONIANS["ising_ring"]
+    expected = exact_gradient(hamiltonian, model)
+    np.testing.assert_allclose(exact_gradient(hamiltonian, model, shift=57.3), expected, rtol=1e-10, atol=1e-12)
+
+
+def netket_gradient(hamiltonian, dtype: str) -> tuple[np.ndarray, dict]:
+    """NetKet's gradient of the same RBM, by the names of our parameters, and ours."""
+    import netket as nk
+
+    ansatz = rbm(dtype, visible_bias=True)
+    hilbert = nk.hilbert.Spin(0.5, N_SITES)
+    state = nk.vqs.FullSumState(hilbert, nk.models.RBM(alpha=1, param_dtype=dtype))
+    state.parameters = {
+        "Dense": {"kernel": ansatz.weights, "bias": ansatz.hidden_bias},
+        "visible_bias": ansatz.visible_bias,
+    }
+    operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=hamiltonian.transverse_field, J=-1.1)
+    operator = operator.to_local_operator()
+    for site in range(N_SITES):
+        operator = operator - hamiltonian.longitudinal_field * nk.operator.spin.sigmaz(hilbert, site)
+    energy, gradient = state.expect_and_grad(operator)
+    assert float(energy.mean.real) == pytest.approx(exact_system(hamiltonian, ansatz)[3].real, abs=1e-10)
+    dense = gradient["Dense"]
+    theirs = {
+        "weights": dense["kernel"],
+        "hidden_bias": dense["bias"],
+        "visible_bias": gradient["visible_bias"],
+    }
+    return RealView(ansatz).named(exact_gradient(hamiltonian, ansatz)), theirs
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_gradient_is_that_of_netket(dtype):
+    """For complex parameters x + iy NetKet's gradient is ∂E/∂x + i ∂E/∂y = 2⟨O* ΔE⟩, without the conjugate of JAX.
+
+    Ours has the same two parts: 2 Re⟨ΔE* O⟩ + 2i Re⟨ΔE* iO⟩ = 2 Re⟨O* ΔE⟩ + 2i Im⟨O* ΔE⟩.
+    """
+    ours, theirs = netket_gradient(HAMILTONIANS["ising_ring"], dtype)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("ansatz", ["rbm_complex", "ffn_log_cosh"])
+@pytest.mark.parametrize("chunk_size", [1, 7, 23, 100])
+def test_sums_in_chunks_are_those_of_the_whole(ansatz, chunk_size):
+    model = ANSATZE[ansatz]()
+    view = RealView(model)
+    theta = view.flatten(model)
+    rng = np.random.default_rng(3)
+    components = n_components(model, N_SITES)
+    x = jnp.asarray(rng.choice([-1, 1], (23, N_SITES)), jnp.int8)
+    e = rng.normal(size=(23, components))
+    o = np.asarray(derivatives(view, theta, x))
+    expected = np.concatenate([np.einsum("xc,xck->k", e, o)[None], o.sum(axis=0)])
+    sums = np.asarray(sums_over_samples(view, theta, x, jnp.asarray(e), chunk_size))
+    np.testing.assert_allclose(sums, expected, rtol=1e-11, atol=1e-12)
+    gradient = gradient_from_sums(sums, e.mean(axis=0), 23)
+    centred = np.einsum("xc,xck->k", e - e.mean(axis=0), o) * 2 / 23
+    np.testing.assert_allclose(gradient, centred, rtol=1e-10, atol=1e-12)

@@ -1,0 +1,104 @@
+"""The fast evaluation of moves against the slow definitions of the base class, at weights as large as trained ones."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hamiltonians.space import Flip
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.feed_forward import FeedForward
+from nqs.ansatz.rbm import RBM
+
+N_SITES = 12
+ROUNDS = 250
+
+# One case for each compiled function; the parameters are replaced by random ones of three sizes.
+CASES = {
+    "rbm": RBM(N_SITES, 2.0, key=jax.random.key(0)),
+    "rbm_visible": RBM(N_SITES, 1.5, key=jax.random.key(0), visible_bias=True),
+    "rbm_complex": RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128"),
+    "rbm_complex_visible": RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128", visible_bias=True),
+    "ffn": FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
+    "ffn_phase": FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
+}
+
+
+def random_moves() -> tuple[jax.Array, ...]:
+    """Moves of one site, of two, of all, and of a random number of sites padded to the width of all."""
+    rng = np.random.default_rng(7)
+    orders = rng.permuted(np.tile(np.arange(N_SITES), (3, ROUNDS, 1)), axis=-1)
+    widths = rng.integers(0, N_SITES + 1, (ROUNDS, 1))
+    padded = np.where(np.arange(N_SITES) < widths, orders[2], N_SITES)
+    padded = rng.permuted(padded, axis=-1)
+    everywhere = np.tile(np.arange(N_SITES), (ROUNDS, 1))
+    return tuple(jnp.asarray(sites) for sites in (orders[0, :, :1], orders[1, :, :2], everywhere, padded))
+
+
+def with_random_parameters(ansatz: Ansatz, stddev: float) -> Ansatz:
+    rng = np.random.default_rng(round(100 * stddev))
+
+    def draw(leaf):
+        values = rng.normal(size=leaf.shape)
+        if jnp.iscomplexobj(leaf):
+            values = (values + 1j * rng.normal(size=leaf.shape)) / np.sqrt(2)
+        return jnp.asarray(stddev * values, leaf.dtype)
+
+    return jax.tree.map(lambda leaf: draw(leaf) if eqx.is_inexact_array(leaf) else leaf, ansatz)
+
+
+@eqx.filter_jit
+def walk(ansatz: Ansatz, x, rounds):
+    """Makes every move and never rebuilds the cache; log ratios both ways, and the cache at the end both ways."""
+
+    def one_round(state, moves):
+        x, cache = state
+        fast, slow = [], []
+        for sites in moves:
+            move = Flip(sites)
+            fast.append(ansatz.log_ratio(cache, x, move))
+            slow.append(Ansatz.log_ratio(ansatz, ansatz(x), x, move))
+            cache = ansatz.advance(cache, x, move)
+            x = move.apply(x)
+        return (x, cache), (jnp.stack(fast), jnp.stack(slow))
+
+    (x, cache), (fast, slow) = jax.lax.scan(one_round, (x, ansatz.start(x)), rounds)
+    return x, fast, slow, cache, ansatz.start(x)
+
+
+@pytest.mark.parametrize("stddev", [0.05, 0.4, 1.0])
+@pytest.mark.parametrize("case", CASES)
+def test_a_thousand_moves_without_rebuilding_the_cache(case, stddev):
+    ansatz = with_random_parameters(CASES[case], stddev)
+    start = np.where(np.arange(N_SITES) % 3 == 0, 1, -1).astype(np.int8)
+    moves = random_moves()
+    x, fast, slow, advanced, rebuilt = walk(ansatz, start, moves)
+    assert np.max(np.abs(np.expm1(fast - slow))) < 1e-10
+    assert np.std(np.real(slow)) > 1e-5
+    for one, other in zip(jax.tree.leaves(advanced), jax.tree.leaves(rebuilt), strict=True):
+        assert np.max(np.abs(np.exp(1j * (one - other)) - 1)) < 1e-10
+    expected = start.copy()
+    for sites in zip(*(np.asarray(m) for m in moves), strict=True):
+        for site in np.concatenate(sites):
+            if site < N_SITES:
+                expected[site] *= -1
+    np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("stddev", [0.05, 1.0])
+def test_the_phase_of_a_complex_machine_is_that_of_the_product_of_cosh(stddev):
+    """ψ = e^(a·x) ∏ cosh(b + xW), written out."""
+    ansatz = with_random_parameters(CASES["rbm_complex_visible"], stddev)
+    x = np.where(np.random.default_rng(1).random((50, N_SITES)) < 0.5, 1, -1).astype(np.int8)
+    theta = x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias)
+    psi = np.exp(x @ np.asarray(ansatz.visible_bias)) * np.prod(np.cosh(theta), axis=1)
+    np.testing.assert_allclose(np.exp(jax.vmap(ansatz)(x)), psi, rtol=1e-11)
+
+
+def test_large_angles_do_not_overflow():
+    ansatz = with_random_parameters(CASES["rbm"], 1000.0)
+    x = np.where(np.random.default_rng(1).random(N_SITES) < 0.5, 1, -1).astype(np.int8)
+    theta = x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias)
+    assert np.max(np.abs(theta)) > 1000
+    assert float(ansatz(jnp.asarray(x))) == pytest.approx(np.sum(np.abs(theta) - np.log(2)), rel=1e-12)

@@ -1,0 +1,101 @@
+"""Results do not depend on the number of ranks, and a continued run is the uninterrupted one."""
+
+import sys
+
+import numpy as np
+import pytest
+from launching import HERE, SMALL, history, nqs, start
+
+from nqs.errors import InputError
+from nqs.parallel import Communicator, connect
+
+
+@pytest.fixture(scope="module")
+def energies(tmp_path_factory):
+    """The energies of every optimiser by number of ranks."""
+    folder = tmp_path_factory.mktemp("ranks")
+    by_ranks = {}
+    for ranks in (1, 2, 4):
+        file = folder / f"{ranks}.npz"
+        done = start(sys.executable, HERE / "rank_program.py", file, ranks=ranks, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        by_ranks[ranks] = dict(np.load(file))
+    return by_ranks
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("kind", ["float64", "complex128"])
+@pytest.mark.parametrize("optimizer", ["sgd", "sr", "cg"])
+def test_energies_agree_on_any_number_of_ranks(energies, optimizer, kind, ranks):
+    one, several = energies[1][f"{optimizer}_{kind}"], energies[ranks][f"{optimizer}_{kind}"]
+    assert len(one) == 21
+    np.testing.assert_allclose(several, one, rtol=1e-10)
+    assert np.ptp(one[:20]) > 0.1
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The histories of a run of 20 steps on 2 ranks, and of 10 steps continued on 2 and on 3 ranks."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "small.toml").write_text(SMALL)
+
+    def run(steps, ranks, output):
+        done = nqs("run", "small.toml", "--run.steps", steps, "--run.output", output, ranks=ranks, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    run(20, 2, "whole.h5")
+    run(10, 2, "two.h5")
+    (folder / "three.h5").write_bytes((folder / "two.h5").read_bytes())
+    assert "continues" in run(20, 2, "two.h5").stdout
+    run(20, 3, "three.h5")
+    return {name: history(folder / f"{name}.h5") for name in ("whole", "two", "three")}
+
+
+def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(runs):
+    assert len(runs["whole"]["step"]) == 20
+    for name, values in runs["whole"].items():
+        np.testing.assert_array_equal(runs["two"][name], values, err_msg=name)
+
+
+def test_a_run_continues_on_another_number_of_ranks(runs):
+    np.testing.assert_allclose(runs["three"]["energy"], runs["whole"]["energy"], rtol=1e-10)
+    np.testing.assert_allclose(runs["three"]["rhat"], runs["whole"]["rhat"], rtol=1e-6)
+
+
+def test_more_ranks_than_chains_is_refused_in_one_line(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    done = nqs("run", "small.toml", "--sampler.n_chains", 2, ranks=3, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "n_chains = 2" in done.stderr
+    assert "3 ranks" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
+
+
+def test_a_foreign_launcher_is_refused(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    done = nqs("run", "small.toml", cwd=tmp_path, OMPI_COMM_WORLD_SIZE="2")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "Open MPI" in done.stderr
+    assert "MPICH" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_one_process_is_no_foreign_launcher():
+    assert connect({"OMPI_COMM_WORLD_SIZE": "1"}).size == 1
+    with pytest.raises(InputError, match="srun"):
+        connect({"SLURM_STEP_NUM_TASKS": "4"})
+
+
+@pytest.mark.parametrize(("n_chains", "size"), [(10, 3), (128, 3), (4, 4), (7, 5)])
+def test_chains_are_divided_as_evenly_as_they_go(n_chains, size):
+    shares = []
+    for rank in range(size):
+        communicator = Communicator()
+        communicator.rank, communicator.size = rank, size
+        shares.append(range(n_chains)[communicator.share(n_chains)])
+        assert {communicator.owner(chain, n_chains) for chain in shares[-1]} == {rank}
+    assert [chain for share in shares for chain in share] == list(range(n_chains))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -1,0 +1,125 @@
+"""Stochastic reconfiguration against matrices built from its definition."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import netket as nk
+import numpy as np
+import pytest
+from systems import HAMILTONIANS, N_SITES, all_local_energies, feed_forward, rbm
+
+from nqs.ansatz.rbm import RBM
+from nqs.gradient import energy_components, log_derivatives
+from nqs.natural_gradient import StochasticReconfiguration
+from nqs.parallel import Communicator
+from nqs.parameters import RealView, n_components
+
+SHIFT = 0.013
+N_SAMPLES = 53
+
+derivatives = eqx.filter_jit(log_derivatives)
+ANSATZE = {
+    "rbm": lambda: rbm(visible_bias=True),
+    "rbm_complex": lambda: rbm("complex128", visible_bias=True),
+    "ffn_phase": lambda: feed_forward("tanh", phase=True, widths=(4,)),
+}
+
+
+def samples(n_sites: int = N_SITES, n: int = N_SAMPLES) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(11).choice([-1, 1], (n, n_sites)), jnp.int8)
+
+
+def sampled_energies(ansatz, x) -> np.ndarray:
+    return np.asarray(all_local_energies(HAMILTONIANS["ising_ring"], ansatz, x, len(x)))
+
+
+def direction(ansatz, x, energies, solver: str, chunk_size: int, shift: float = SHIFT) -> np.ndarray:
+    """What the code finds, given the means of the log-derivatives and the force."""
+    view = RealView(ansatz)
+    theta = view.flatten(ansatz)
+    o = np.asarray(derivatives(view, theta, x))
+    e = np.asarray(energy_components(jnp.asarray(energies), o.shape[1]))
+    mean_o = o.mean(axis=0)
+    force = np.einsum("xc,xck->k", e - e.mean(axis=0), o) / len(x)
+    reconfiguration = StochasticReconfiguration(shift, solver)
+    return reconfiguration.direction(Communicator(), view, theta, x, mean_o, force, len(x), chunk_size)
+
+
+def definition(ansatz, x, energies, shift: float = SHIFT) -> np.ndarray:
+    """(Re⟨ΔO†ΔO⟩ + λ)⁻¹ Re⟨ΔO†ΔE⟩ with complex O, from derivatives of log ψ(θ) forward in each parameter."""
+    view = RealView(ansatz)
+    theta = jnp.asarray(view.flatten(ansatz))
+    o = np.asarray(jax.jit(jax.jacfwd(lambda t: jax.vmap(view.build(t))(x)))(theta))
+    delta_o, delta_e = o - o.mean(axis=0), energies - energies.mean()
+    matrix = np.real(delta_o.conj().T @ delta_o) / len(x) + shift * np.eye(view.size)
+    return np.linalg.solve(matrix, np.real(delta_o.conj().T @ delta_e) / len(x))
+
+
+@pytest.mark.parametrize(("solver", "chunk_size"), [("cholesky", 10), ("cholesky", 100), ("cg", 53), ("cg", 17)])
+@pytest.mark.parametrize("name", ANSATZE)
+def test_direction_is_that_of_the_definition(name, solver, chunk_size):
+    ansatz, x = ANSATZE[name](), samples()
+    energies = sampled_energies(ansatz, x)
+    expected = definition(ansatz, x, energies)
+    found = direction(ansatz, x, energies, solver, chunk_size)
+    assert np.linalg.norm(found - expected) < 1e-8 * np.linalg.norm(expected)
+
+
+def test_complex_parameters_solve_the_hermitian_equation():
+    """O of log ψ = a·x + Σ log cosh θ is (x_i tanh θ_j, tanh θ_j, x_i); S_kl = ⟨ΔO_k* ΔO_l⟩ is complex."""
+    ansatz, x = ANSATZE["rbm_complex"](), samples()
+    energies = sampled_energies(ansatz, x)
+    tanh = np.tanh(x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias))
+    o = np.concatenate([np.einsum("xi,xj->xij", x, tanh).reshape(len(x), -1), tanh, x], axis=1)
+    delta_o, delta_e = o - o.mean(axis=0), energies - energies.mean()
+    matrix = delta_o.conj().T @ delta_o / len(x) + SHIFT * np.eye(o.shape[1])
+    expected = np.linalg.solve(matrix, delta_o.conj().T @ delta_e / len(x))
+    found = RealView(ansatz).named(direction(ansatz, x, energies, "cholesky", 20))
+    joined = np.concatenate([found[name].ravel() for name in ("weights", "hidden_bias", "visible_bias")])
+    np.testing.assert_allclose(joined, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("n_sites", [2, 3])
+def test_fewer_parameters_than_row_blocks(n_sites, solver):
+    ansatz = RBM(n_sites, 1 / n_sites, key=jax.random.key(0), stddev=0.5)
+    assert RealView(ansatz).size == n_sites + 1
+    x = samples(n_sites)
+    energies = np.random.default_rng(2).normal(size=len(x))
+    found = direction(ansatz, x, energies, solver, 10)
+    np.testing.assert_allclose(found, definition(ansatz, x, energies), rtol=1e-8)
+
+
+def test_solvers_agree_where_the_matrix_is_nearly_singular():
+    """More parameters than samples: only the diagonal shift makes S invertible."""
+    ansatz, x = ANSATZE["rbm_complex"](), samples(n=20)
+    energies = sampled_energies(ansatz, x)
+    assert RealView(ansatz).size > n_components(ansatz, N_SITES) * len(x)
+    expected = definition(ansatz, x, energies, shift=1e-4)
+    for solver in ("cholesky", "cg"):
+        found = direction(ansatz, x, energies, solver, 8, shift=1e-4)
+        assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_a_step_is_half_that_of_netket(dtype):
+    """On the same samples; NetKet applies (S + λ)⁻¹ to the energy gradient 2F."""
+    ansatz = rbm(dtype, visible_bias=True)
+    hilbert = nk.hilbert.Spin(0.5, N_SITES)
+    model = nk.models.RBM(alpha=1, param_dtype=dtype)
+    state = nk.vqs.MCState(nk.sampler.ExactSampler(hilbert), model, n_samples=64, seed=1, sampler_seed=2)
+    state.parameters = {
+        "Dense": {"kernel": ansatz.weights, "bias": ansatz.hidden_bias},
+        "visible_bias": ansatz.visible_bias,
+    }
+    operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=0.7, J=-1.1)
+    x = np.asarray(state.samples).reshape(-1, N_SITES)
+    energies = np.asarray(state.local_estimators(operator)).ravel()
+    _, gradient = state.expect_and_grad(operator)
+    holomorphic = True if dtype == "complex128" else None
+    matrix = nk.optimizer.qgt.QGTJacobianDense(state, diag_shift=SHIFT, holomorphic=holomorphic)
+    solution, _ = matrix.solve(nk.optimizer.solver.cholesky, gradient)
+    found = RealView(ansatz).named(direction(ansatz, jnp.asarray(x, jnp.int8), energies, "cholesky", 64))
+    theirs = {**{"weights": solution["Dense"]["kernel"], "hidden_bias": solution["Dense"]["bias"]}, **solution}
+    for name, value in found.items():
+        np.testing.assert_allclose(2 * value, theirs[name], rtol=0, atol=1e-10)
