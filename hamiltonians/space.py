@@ -7,9 +7,9 @@ from jaxtyping import Array, Int, Int8, Key
 
 
 class Flip(eqx.Module):
-    """The move that reverses the spins on `sites`.
+    """The move that reverses the spins on `sites`; several moves are stacked along leading axes.
 
-    Several moves are stacked along leading axes. Moves of different widths share an array by padding `sites` with the number of sites, which flips nothing.
+    Moves of different widths share an array by padding `sites` with the number of sites, which flips nothing.
     No site may appear twice.
     """
 

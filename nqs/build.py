@@ -22,7 +22,7 @@ from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.rbm import RBM
-from nqs.driver import PARAMETERS, VMC, stream
+from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
@@ -31,6 +31,7 @@ from nqs.results import Result
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
 from nqs.schema import Config
+from nqs.state import PARAMETERS, stream
 
 T = TypeVar("T")
 

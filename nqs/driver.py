@@ -2,60 +2,36 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Float
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.errors import InputError, RunError
-from nqs.gradient import energy_components, gradient_from_sums, gradient_sums
+from nqs.gradient import gradient_from_sums
 from nqs.local_energy import local_energies
 from nqs.measure import measure_energy
 from nqs.optimizer import Optimizer, restore_state
 from nqs.parallel import Communicator, connect
 from nqs.parameters import RealView, n_components
 from nqs.recorder import Recorder
+from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
 from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.state import MEASURE, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
-    block_sums,
     blocks_per_chain,
     energy_statistics,
     v_score,
     window_diagnostics,
 )
 from nqs.stopping import Watch
-
-# Every use of randomness has its own stream, folded into the seed.
-START, TRAIN, MEASURE, PARAMETERS = range(4)
-
-
-@dataclass(frozen=True)
-class State:
-    """All that changes from step to step: `x` are the chains of this rank, `theta` the real parameters.
-
-    `shift` is the last mean energy, subtracted before sums are formed; `window` the recent chain means for R-hat and τ.
-    """
-
-    step: int
-    theta: Float[np.ndarray, " n_parameters"]
-    x: Int8[Array, "n_local n_sites"]
-    optimizer: Any
-    shift: float
-    window: Float[np.ndarray, "steps 2 n_chains"]
-
-
-def stream(seed: int, purpose: int) -> jax.Array:
-    """The root key of one use of randomness."""
-    return jax.random.fold_in(jax.random.key(seed), purpose)
 
 
 class VMC:
@@ -90,6 +66,12 @@ class VMC:
         self.share = self.communicator.share(sampler.n_chains)
         self.chains = jnp.arange(self.share.start, self.share.stop)
         self.blocks = blocks_per_chain(sampler.n_chains, sampler.samples_per_chain)
+        self.sizes = {
+            "n_chains": sampler.n_chains,
+            "blocks": self.blocks,
+            "components": self.components,
+            "chunk_size": chunk_size,
+        }
 
     def initial_state(self) -> State:
         """The state before step 0: the parameters of the ansatz and chains at random configurations."""
@@ -113,20 +95,22 @@ class VMC:
 
         Raises `RunError` on every rank if an energy, the gradient or a parameter is not finite.
         """
-        sampler = self.sampler
-        samples, x, sums = _sample_and_sum(*self._arguments(state))
-        total = self.communicator.sum(np.concatenate([wishes, np.asarray(sums)]))
-        n_blocks = 3 * sampler.n_chains * self.blocks
-        wishes, counts, blocks, rest = np.split(total, [2, 4, 4 + n_blocks])
-        blocks = blocks.reshape(3, sampler.n_chains, self.blocks)
-        self._check_finite(blocks, state.step)
-        statistics = energy_statistics(blocks, state.shift, sampler.samples_per_chain)
-        means = rest.reshape(1 + self.components, -1)
+        sampler, theta = self.sampler, jnp.asarray(state.theta)
+        ansatz = self.view.build(theta)
+        key = jax.random.fold_in(stream(self.seed, TRAIN), state.step)
+        extra = jnp.asarray(sampler.burn_in if state.step == 0 else 0)
+        samples, x, info = sample(sampler, ansatz, key, self.chains, state.x, extra)
+        energies = local_energies(self.hamiltonian, ansatz, samples, self.chunk_size)
+        shift = jnp.asarray(state.shift)
+        local = local_sums(self.view, theta, samples, energies, shift, info, self.chains, **self.sizes)
+        sums = reduce_step(self.communicator, wishes, local, sampler.n_chains, self.blocks, self.view.size)
+        self._check_finite(sums.blocks, state.step)
+        statistics = energy_statistics(sums.blocks, state.shift, sampler.samples_per_chain)
         energy = np.array([statistics.energy - state.shift, statistics.energy_imaginary])[: self.components]
-        gradient = gradient_from_sums(means, energy, sampler.n_samples)
+        gradient = gradient_from_sums(sums.gradient, energy, sampler.n_samples)
         if not np.all(np.isfinite(gradient)):
             raise RunError(f"step {state.step}: the energy gradient is not finite")
-        theta, optimizer = self._update(state, samples, means[1:] / sampler.n_samples, gradient)
+        theta, optimizer = self._update(state, samples, sums.gradient[1:] / sampler.n_samples, gradient)
         window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
         rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
         row = {
@@ -142,10 +126,10 @@ class VMC:
             ),
             "rhat": rhat,
             "tau": tau,
-            "acceptance": counts[0] / counts[1],
+            "acceptance": sums.counts[0] / sums.counts[1],
             "gradient_norm": float(np.linalg.norm(gradient)),
         }
-        return State(state.step + 1, theta, x, optimizer, statistics.energy, window), row, wishes
+        return State(state.step + 1, theta, x, optimizer, statistics.energy, window), row, sums.wishes
 
     def run(
         self,
@@ -176,7 +160,9 @@ class VMC:
         if previous is not None:
             self._check_instance(previous)
         state = self.initial_state() if previous is None else self.restore(previous)
-        recorder = Recorder(self, path, config, config_hash, previous)
+        recorder = Recorder(
+            self.communicator, self.hamiltonian, self.view, self.seed, path, config, config_hash, previous
+        )
         recorder.snapshot(state, "running")
         began = time.monotonic() - recorder.wall_time
         stop = False
@@ -214,26 +200,6 @@ class VMC:
             self.chunk_size,
         )
 
-    def lower_step(self) -> Any:
-        """The jitted part of a step as JAX's `lower` gives it, to be compiled or inspected."""
-        return cast(Any, _sample_and_sum).lower(*self._arguments(self.initial_state()))
-
-    def _arguments(self, state: State) -> tuple[Any, ...]:
-        return (
-            self.hamiltonian,
-            self.sampler,
-            self.view,
-            self.components,
-            self.blocks,
-            self.chunk_size,
-            jnp.asarray(state.theta),
-            jax.random.fold_in(stream(self.seed, TRAIN), state.step),
-            self.chains,
-            state.x,
-            jnp.asarray(self.sampler.burn_in if state.step == 0 else 0),
-            jnp.asarray(state.shift),
-        )
-
     def _update(self, state: State, samples, mean_o, gradient) -> tuple[np.ndarray, Any]:
         direction = gradient
         if self.optimizer.natural is not None:
@@ -241,7 +207,7 @@ class VMC:
                 self.communicator,
                 self.view,
                 state.theta,
-                samples,
+                samples.reshape(-1, samples.shape[-1]),
                 mean_o,
                 gradient / 2,
                 self.sampler.n_samples,
@@ -265,30 +231,3 @@ class VMC:
         if len(bad):
             rank = self.communicator.owner(int(bad[0]), self.sampler.n_chains)
             raise RunError(f"step {step}, rank {rank}: the energy of chain {bad[0]} is not finite")
-
-
-@eqx.filter_jit
-def _sample_and_sum(
-    hamiltonian,
-    sampler: Metropolis,
-    view: RealView,
-    components: int,
-    blocks: int,
-    chunk_size: int,
-    theta,
-    step_key,
-    chains,
-    x,
-    extra_sweeps,
-    shift,
-):
-    """The samples and the new chains of this rank, and one flat array of everything that is summed over ranks."""
-    ansatz = view.build(theta)
-    samples, x, info = sample(sampler, ansatz, step_key, chains, x, extra_sweeps)
-    flat = samples.reshape(-1, samples.shape[-1])
-    energies = local_energies(hamiltonian, ansatz, flat, chunk_size)
-    gradients = gradient_sums(view, theta, flat, energy_components(energies - shift, components), chunk_size)
-    local = block_sums(energies.reshape(samples.shape[:2]), shift, blocks)
-    everywhere = jnp.zeros((3, sampler.n_chains, blocks)).at[:, chains].set(local)
-    counts = jnp.stack([info.n_accepted, info.n_proposed])
-    return flat, x, jnp.concatenate([counts, everywhere.ravel(), gradients.ravel()])

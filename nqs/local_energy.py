@@ -1,5 +1,6 @@
 """Local energies."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8
@@ -18,8 +19,11 @@ def local_energy(hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, " 
     return hamiltonian.diagonal(x) + jnp.sum(jnp.where(acts, amplitudes * ratios, 0))
 
 
+@eqx.filter_jit
 def local_energies(
-    hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, "n n_sites"], chunk_size: int
-) -> Inexact[Array, " n"]:
+    hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, "*samples n_sites"], chunk_size: int
+) -> Inexact[Array, "*samples"]:
     """E_L of every configuration, `chunk_size` at a time, which bounds the memory."""
-    return jax.lax.map(lambda y: local_energy(hamiltonian, ansatz, y), x, batch_size=min(chunk_size, len(x)))
+    flat = x.reshape(-1, x.shape[-1])
+    size = min(chunk_size, len(flat))
+    return jax.lax.map(lambda y: local_energy(hamiltonian, ansatz, y), flat, batch_size=size).reshape(x.shape[:-1])

@@ -1,6 +1,5 @@
 """The energy that is reported: a pass of its own at frozen parameters."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,10 +34,8 @@ def measure_energy(
     energies, counts = [], np.zeros(2)
     for step in range(-(-n_samples // sampler.n_samples)):
         extra = jnp.asarray(burn_in if step == 0 else 0)
-        x, local, info = _sample_energies(
-            hamiltonian, ansatz, sampler, jax.random.fold_in(pass_key, step), chains, x, extra, chunk_size
-        )
-        energies.append(np.asarray(local))
+        samples, x, info = sample(sampler, ansatz, jax.random.fold_in(pass_key, step), chains, x, extra)
+        energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts += [float(info.n_accepted), float(info.n_proposed)]
     series = communicator.gather(np.concatenate(energies, axis=1))
     accepted, proposed = communicator.sum(counts)
@@ -67,11 +64,3 @@ def measure_energy(
             "reference": np.nan if reference is None else reference,
         }
     return communicator.broadcast_object(measured)
-
-
-@eqx.filter_jit
-def _sample_energies(hamiltonian, ansatz, sampler, step_key, chains, x, extra_sweeps, chunk_size: int):
-    samples, x, info = sample(sampler, ansatz, step_key, chains, x, extra_sweeps)
-    flat = samples.reshape(-1, samples.shape[-1])
-    energies = local_energies(hamiltonian, ansatz, flat, chunk_size)
-    return x, energies.reshape(samples.shape[:2]), info

@@ -1,19 +1,49 @@
 """How much memory a step of a rank needs."""
 
+from typing import Any, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
 from nqs.driver import VMC
+from nqs.local_energy import local_energies
+from nqs.reduction import local_sums
+from nqs.sampler.metropolis import sample
 
 
 def step_memory(vmc: VMC) -> int:
     """Bytes that a step of this rank holds at most beyond the program itself.
 
-    Arguments, results and temporaries as the compiler plans them for sampling, local energies and gradient sums, and
-    for dense stochastic reconfiguration two matrices S more: the sum and its factor.
+    Arguments, results and temporaries of the largest part of a step, as the compiler plans them; for dense stochastic
+    reconfiguration also the matrix S, its sum over ranks and its factor.
     """
-    compiled = vmc.lower_step().compile().compiled.memory_analysis()
-    step = compiled.argument_size_in_bytes + compiled.output_size_in_bytes + compiled.temp_size_in_bytes
+    parts = [part.lower(*arguments, **sizes) for part, arguments, sizes in _parts(vmc)]
+    plans = [lowered.compile().compiled.memory_analysis() for lowered in parts]
+    step = max(p.argument_size_in_bytes + p.output_size_in_bytes + p.temp_size_in_bytes for p in plans)
     natural = vmc.optimizer.natural
     if natural is None or natural.solver != "cholesky":
         return step
     n_local = vmc.sampler.n_samples * len(vmc.chains) // vmc.sampler.n_chains
     rows = min(n_local, vmc.chunk_size) * vmc.components
     return step + 8 * (3 * vmc.view.size**2 + 2 * rows * vmc.view.size)
+
+
+def _parts(vmc: VMC) -> list[tuple[Any, tuple[Any, ...], dict[str, int]]]:
+    state = vmc.initial_state()
+    theta, zero = jnp.asarray(state.theta), jnp.asarray(0)
+    ansatz = vmc.view.build(theta)
+    sampling = (vmc.sampler, ansatz, jax.random.key(0), vmc.chains, state.x, zero)
+    samples, _, info = _zeros(eqx.filter_eval_shape(sample, *sampling))
+    evaluation = (vmc.hamiltonian, ansatz, samples, vmc.chunk_size)
+    energies = _zeros(eqx.filter_eval_shape(local_energies, *evaluation))
+    summing = (vmc.view, theta, samples, energies, jnp.asarray(0.0), info, vmc.chains)
+    return [
+        (cast(Any, sample), sampling, {}),
+        (cast(Any, local_energies), evaluation, {}),
+        (cast(Any, local_sums), summing, vmc.sizes),
+    ]
+
+
+def _zeros(shapes: Any) -> Any:
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)

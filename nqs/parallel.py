@@ -6,6 +6,7 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -114,7 +115,10 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     process would do the whole run and write the same file.
     """
     try:
-        from mpi4py import MPI
+        with warnings.catch_warnings():
+            # What mpi4py suspects of its environment is found out, and said in one line, below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            from mpi4py import MPI
     except (ImportError, RuntimeError):
         communicator = Communicator()
     else:

@@ -42,6 +42,7 @@ class RealView(eqx.Module):
         values = jax.tree.leaves(eqx.filter(ansatz, eqx.is_inexact_array))
         return np.concatenate([_real(np.asarray(value)) for value in values])
 
+    @eqx.filter_jit
     def build(self, theta: Float[Array, " n_parameters"]) -> Ansatz:
         """The ansatz with the parameters θ, in its own precision."""
         leaves, start = [], 0

@@ -1,34 +1,43 @@
 """Collects the history of a run and puts snapshots into its file."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
+from hamiltonians.spin import SpinHamiltonian
 from nqs import results
 from nqs.optimizer import state_arrays
+from nqs.parallel import Communicator
+from nqs.parameters import RealView
 from nqs.provenance import describe_launch, ended
 from nqs.results import Result, Status
-
-if TYPE_CHECKING:
-    from nqs.driver import VMC, State
+from nqs.state import State
 
 
 class Recorder:
-    """The record of one launch of `vmc`, continuing that of `previous`; `path` may be None for a run without a file."""
+    """The record of one launch, continuing that of `previous`; `path` may be None for a run without a file."""
 
-    def __init__(self, vmc: VMC, path: Path | None, config: str, config_hash: str, previous: Result | None):
-        self._vmc, self._path, self._config, self._config_hash = vmc, path, config, config_hash
+    def __init__(
+        self,
+        communicator: Communicator,
+        hamiltonian: SpinHamiltonian,
+        view: RealView,
+        seed: int,
+        path: Path | None,
+        config: str,
+        config_hash: str,
+        previous: Result | None,
+    ):
+        self._communicator, self._hamiltonian, self._view = communicator, hamiltonian, view
+        self._path, self._config, self._config_hash = path, config, config_hash
         self._earlier = () if previous is None else previous.provenance
-        self._launch = describe_launch(vmc.communicator, vmc.seed)
+        self._launch = describe_launch(communicator, seed)
         history = results.empty_history() if previous is None else previous.history
         self._columns = {name: list(values) for name, values in history.items()}
         self._last: Result | None = None
-        if path is not None and vmc.communicator.is_root:
+        if path is not None and communicator.is_root:
             path.parent.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -44,17 +53,16 @@ class Recorder:
 
     def snapshot(self, state: State, status: Status, measured: dict[str, float] | None = None) -> Result:
         """The result as it stands, also written to the file; collective. The chains are with rank 0 only."""
-        vmc = self._vmc
-        chains = vmc.communicator.gather(np.asarray(state.x))
+        chains = self._communicator.gather(np.asarray(state.x))
         launch = self._launch if status == "running" else ended(self._launch)
         result = Result(
             status=status,
             config=self._config,
             config_hash=self._config_hash,
-            energy_unit=vmc.hamiltonian.energy_unit,
+            energy_unit=self._hamiltonian.energy_unit,
             provenance=(*self._earlier, launch),
             history={name: np.array(values, dtype=np.float64) for name, values in self._columns.items()},
-            parameters=vmc.view.named(state.theta),
+            parameters=self._view.named(state.theta),
             state={
                 "step": state.step,
                 "chains": chains,
@@ -63,8 +71,8 @@ class Recorder:
                 "optimizer": state_arrays(state.optimizer),
             },
             measured=measured or {},
-            instance=vmc.hamiltonian.instance(),
-            ansatz=vmc.view.build(jnp.asarray(state.theta)),
+            instance=self._hamiltonian.instance(),
+            ansatz=self._view.build(jnp.asarray(state.theta)),
         )
         self._write(result)
         return result
@@ -76,5 +84,5 @@ class Recorder:
 
     def _write(self, result: Result) -> None:
         self._last = result
-        if self._path is not None and self._vmc.communicator.is_root:
+        if self._path is not None and self._communicator.is_root:
             results.write(self._path, result)

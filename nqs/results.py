@@ -119,7 +119,7 @@ def from_group(content: Group, name: str) -> Result:
         raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})")
     try:
         state = _values(content.items["state"])
-        state["optimizer"] = [array for _, array in sorted(state.get("optimizer", {}).items())]
+        state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
             config=_values(content)["config"],

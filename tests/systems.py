@@ -1,4 +1,4 @@
-"""Small systems that the tests share: every Hamiltonian and every wave function on six sites, and exact averages."""
+"""Small systems that the tests share: every Hamiltonian and every wave function on six sites."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,6 @@ import jax
 import numpy as np
 from scipy.stats import chi2
 
-from hamiltonians.exact import all_states, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
@@ -53,7 +52,6 @@ def netket_rbm(dtype: type) -> FlaxAnsatz:
 ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm": rbm,
     "rbm_visible": lambda: rbm(visible_bias=True),
-    "rbm_complex": lambda: rbm("complex128"),
     "rbm_complex_visible": lambda: rbm("complex128", visible_bias=True),
     "ffn_log_cosh": lambda: feed_forward("log_cosh"),
     "ffn_tanh_phase": lambda: feed_forward("tanh", phase=True),
@@ -81,14 +79,6 @@ def wave_function(ansatz: Ansatz, states: np.ndarray) -> np.ndarray:
     values = np.asarray(log_psi(ansatz, states))
     psi = np.exp(values - values.real.max())
     return psi / np.linalg.norm(psi)
-
-
-def exact_system(hamiltonian: SpinHamiltonian, ansatz: Ansatz):
-    """All configurations, |ψ|² of each, its local energy, and ⟨ψ|H|ψ⟩ from the sparse matrix."""
-    states = all_states(hamiltonian.space)
-    psi = wave_function(ansatz, states)
-    energies = np.asarray(all_local_energies(hamiltonian, ansatz, states, len(states)))
-    return states, np.abs(psi) ** 2, energies, np.vdot(psi, sparse_matrix(hamiltonian) @ psi)
 
 
 def chi_square_p(samples: np.ndarray, states: np.ndarray, probabilities: np.ndarray) -> float:

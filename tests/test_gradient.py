@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import ANSATZE, HAMILTONIANS, N_SITES, exact_system, rbm
+from systems import ANSATZE, HAMILTONIANS, N_SITES, rbm, wave_function
 
 from hamiltonians.exact import all_states, sparse_matrix
 from nqs.gradient import energy_components, gradient_from_sums, gradient_sums, log_derivatives
@@ -20,9 +20,12 @@ derivatives = eqx.filter_jit(log_derivatives)
 def exact_gradient(hamiltonian, ansatz, shift: float = 0.0) -> np.ndarray:
     """The gradient from the sums Σ_x |ψ(x)|² e_c(x) O_kc(x) and Σ_x |ψ(x)|² O_kc(x) over all configurations."""
     view = RealView(ansatz)
-    states, probabilities, energies, _ = exact_system(hamiltonian, ansatz)
+    states = all_states(hamiltonian.space)
+    psi = wave_function(ansatz, states)
+    probabilities = np.abs(psi) ** 2
+    energies = jnp.asarray(sparse_matrix(hamiltonian) @ psi / psi - shift)
     components = n_components(ansatz, N_SITES)
-    e = np.asarray(energy_components(jnp.asarray(energies - shift), components))
+    e = np.asarray(energy_components(energies, components))
     o = np.asarray(derivatives(view, view.flatten(ansatz), states))
     assert o.shape == (len(states), components, view.size)
     products = np.einsum("x,xc,xck->k", probabilities, e, o)
@@ -31,25 +34,21 @@ def exact_gradient(hamiltonian, ansatz, shift: float = 0.0) -> np.ndarray:
 
 
 @eqx.filter_jit
-def exact_energies(view, thetas, states, matrix):
-    """⟨ψ|H|ψ⟩/⟨ψ|ψ⟩ for each row of parameters."""
-
-    def energy(theta):
-        psi = jnp.exp(jax.vmap(view.build(theta))(states))
-        return jnp.real(jnp.vdot(psi, matrix @ psi) / jnp.vdot(psi, psi))
-
-    return jax.lax.map(energy, thetas, batch_size=16)
+def log_psi_of_each(view, thetas, states):
+    return jax.vmap(lambda theta: jax.vmap(view.build(theta))(states))(thetas)
 
 
 def finite_differences(hamiltonian, ansatz) -> np.ndarray:
-    """∂E/∂θ_k of fourth order in the step, for every real and every imaginary part."""
+    """∂E/∂θ_k of ⟨ψ|H|ψ⟩/⟨ψ|ψ⟩, of fourth order in the step, for every real and every imaginary part."""
     view = RealView(ansatz)
-    theta = view.flatten(ansatz)
     shifts = STEP * np.array([1.0, -1.0, 2.0, -2.0])[:, None, None] * np.eye(view.size)
-    thetas = jnp.asarray((theta + shifts).reshape(-1, view.size))
-    matrix = jnp.asarray(sparse_matrix(hamiltonian).toarray())
-    one, minus_one, two, minus_two = exact_energies(view, thetas, all_states(hamiltonian.space), matrix).reshape(4, -1)
-    return np.asarray((8 * (one - minus_one) - (two - minus_two)) / (12 * STEP))
+    thetas = jnp.asarray((view.flatten(ansatz) + shifts).reshape(-1, view.size))
+    psi = np.exp(np.asarray(log_psi_of_each(view, thetas, all_states(hamiltonian.space)))).T
+    energies = np.real(np.sum(psi.conj() * (sparse_matrix(hamiltonian) @ psi), axis=0)) / np.sum(
+        np.abs(psi) ** 2, axis=0
+    )
+    one, minus_one, two, minus_two = energies.reshape(4, -1)
+    return (8 * (one - minus_one) - (two - minus_two)) / (12 * STEP)
 
 
 @pytest.mark.parametrize("ansatz", ANSATZE)
@@ -60,15 +59,16 @@ def test_gradient_is_the_slope_of_the_exact_energy(ansatz):
     np.testing.assert_allclose(gradient, finite_differences(HAMILTONIANS["ising_ring"], model), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("ansatz", ["rbm_complex_visible", "ffn_tanh_phase"])
-@pytest.mark.parametrize("hamiltonian", ["heisenberg", "sherrington_kirkpatrick"])
+@pytest.mark.parametrize(
+    ("hamiltonian", "ansatz"), [("heisenberg", "rbm_complex_visible"), ("sherrington_kirkpatrick", "ffn_tanh_phase")]
+)
 def test_gradient_in_a_sector_and_of_a_glass(hamiltonian, ansatz):
     model = ANSATZE[ansatz]()
     gradient = exact_gradient(HAMILTONIANS[hamiltonian], model)
     np.testing.assert_allclose(gradient, finite_differences(HAMILTONIANS[hamiltonian], model), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("ansatz", ["rbm", "ffn_gelu_phase"])
+@pytest.mark.parametrize("ansatz", ["rbm_visible", "ffn_gelu_phase"])
 def test_a_shift_of_the_energy_changes_nothing(ansatz):
     model, hamiltonian = ANSATZE[ansatz](), HAMILTONIANS["ising_ring"]
     expected = exact_gradient(hamiltonian, model)
@@ -90,8 +90,7 @@ def netket_gradient(hamiltonian, dtype: str) -> tuple[np.ndarray, dict]:
     operator = operator.to_local_operator()
     for site in range(N_SITES):
         operator = operator - hamiltonian.longitudinal_field * nk.operator.spin.sigmaz(hilbert, site)
-    energy, gradient = state.expect_and_grad(operator)
-    assert float(energy.mean.real) == pytest.approx(exact_system(hamiltonian, ansatz)[3].real, abs=1e-10)
+    _, gradient = state.expect_and_grad(operator)
     dense = gradient["Dense"]
     theirs = {
         "weights": dense["kernel"],
@@ -112,8 +111,8 @@ def test_gradient_is_that_of_netket(dtype):
         np.testing.assert_allclose(ours[name], value, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("ansatz", ["rbm_complex", "ffn_log_cosh"])
-@pytest.mark.parametrize("chunk_size", [1, 7, 23, 100])
+@pytest.mark.parametrize("ansatz", ["rbm_complex_visible", "ffn_log_cosh"])
+@pytest.mark.parametrize("chunk_size", [1, 7, 100])
 def test_sums_in_chunks_are_those_of_the_whole(ansatz, chunk_size):
     model = ANSATZE[ansatz]()
     view = RealView(model)

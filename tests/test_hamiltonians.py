@@ -24,7 +24,7 @@ def assert_same_matrix(hamiltonian: SpinHamiltonian, terms: dict[str, float]) ->
     """Equal to NetKet's sum of Pauli strings in the order of `all_states`; NetKet orders its states differently."""
     space = hamiltonian.space
     hilbert = nk.hilbert.Spin(0.5, space.n_sites)
-    matrix = nk.operator.PauliStringsNumba(hilbert, list(terms), list(terms.values())).to_sparse()
+    matrix = nk.operator.PauliStringsNumba(hilbert, list(terms), np.array(list(terms.values()), complex)).to_sparse()
     numbers = hilbert.states_to_numbers(all_states(space))
     expected = matrix[numbers][:, numbers].toarray()
     np.testing.assert_allclose(sparse_matrix(hamiltonian).toarray(), expected, rtol=0, atol=1e-13)

@@ -52,7 +52,15 @@ def test_number_of_edges(kind, extent, periodic, count):
 
 
 def test_sites_are_numbered_with_the_last_axis_fastest():
-    assert edge_list(Lattice("square", (2, 3), periodic=False)) == [(0, 1), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (4, 5)]
+    assert edge_list(Lattice("square", (2, 3), periodic=False)) == [
+        (0, 1),
+        (0, 3),
+        (1, 2),
+        (1, 4),
+        (2, 5),
+        (3, 4),
+        (4, 5),
+    ]
 
 
 @pytest.mark.parametrize("periodic", [True, False])
@@ -68,5 +76,5 @@ def test_bipartite_means_two_colours(extent, periodic):
     ("kind", "extent"), [("ring", (4,)), ("chain", (4, 4)), ("square", (4,)), ("chain", (0,)), ("cubic", (2, -1, 2))]
 )
 def test_bad_lattices_are_refused(kind, extent):
-    with pytest.raises(ValueError, match="lattice|lengths"):
+    with pytest.raises(ValueError, match=r"lattice|lengths"):
         Lattice(kind, extent)

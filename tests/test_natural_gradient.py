@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import netket as nk
 import numpy as np
 import pytest
-from systems import HAMILTONIANS, N_SITES, all_local_energies, feed_forward, rbm
+from systems import HAMILTONIANS, N_SITES, RING, all_local_energies, feed_forward, rbm
 
+from hamiltonians.ising import TransverseIsing
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
 from nqs.natural_gradient import StochasticReconfiguration
@@ -55,7 +56,7 @@ def definition(ansatz, x, energies, shift: float = SHIFT) -> np.ndarray:
     return np.linalg.solve(matrix, np.real(delta_o.conj().T @ delta_e) / len(x))
 
 
-@pytest.mark.parametrize(("solver", "chunk_size"), [("cholesky", 10), ("cholesky", 100), ("cg", 53), ("cg", 17)])
+@pytest.mark.parametrize(("solver", "chunk_size"), [("cholesky", 10), ("cg", 17)])
 @pytest.mark.parametrize("name", ANSATZE)
 def test_direction_is_that_of_the_definition(name, solver, chunk_size):
     ansatz, x = ANSATZE[name](), samples()
@@ -113,13 +114,13 @@ def test_a_step_is_half_that_of_netket(dtype):
         "visible_bias": ansatz.visible_bias,
     }
     operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=0.7, J=-1.1)
-    x = np.asarray(state.samples).reshape(-1, N_SITES)
-    energies = np.asarray(state.local_estimators(operator)).ravel()
+    x = jnp.asarray(state.samples, jnp.int8).reshape(-1, N_SITES)
+    energies = np.asarray(all_local_energies(TransverseIsing(RING, 1.1, 0.7), ansatz, x, len(x)))
     _, gradient = state.expect_and_grad(operator)
     holomorphic = True if dtype == "complex128" else None
     matrix = nk.optimizer.qgt.QGTJacobianDense(state, diag_shift=SHIFT, holomorphic=holomorphic)
     solution, _ = matrix.solve(nk.optimizer.solver.cholesky, gradient)
-    found = RealView(ansatz).named(direction(ansatz, jnp.asarray(x, jnp.int8), energies, "cholesky", 64))
-    theirs = {**{"weights": solution["Dense"]["kernel"], "hidden_bias": solution["Dense"]["bias"]}, **solution}
-    for name, value in found.items():
-        np.testing.assert_allclose(2 * value, theirs[name], rtol=0, atol=1e-10)
+    found = RealView(ansatz).named(direction(ansatz, x, energies, "cholesky", 64))
+    theirs = {"weights": solution["Dense"]["kernel"], "hidden_bias": solution["Dense"]["bias"]}
+    for name, value in (theirs | {"visible_bias": solution["visible_bias"]}).items():
+        np.testing.assert_allclose(2 * found[name], value, rtol=0, atol=1e-10)

@@ -100,7 +100,9 @@ def test_couplings_have_variance_one_over_n():
 def test_quantum_sherrington_kirkpatrick(field, energy, odd_gap, even_gap):
     hamiltonian = SherringtonKirkpatrick(gaussian_couplings(10, 0), field)
     energies, vectors = ground_state(hamiltonian, 12)
-    parities = np.einsum("xn,xn->n", vectors[::-1], vectors)  # all spins reversed is the state with the number 2^N − 1 − i
+    parities = np.einsum(
+        "xn,xn->n", vectors[::-1], vectors
+    )  # all spins reversed is the state with the number 2^N − 1 − i
     assert np.array_equal(all_states(hamiltonian.space)[::-1], -all_states(hamiltonian.space))
     assert energies[0] == pytest.approx(energy, abs=6e-11)
     assert parities[0] == pytest.approx(1, abs=1e-9)

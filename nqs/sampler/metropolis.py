@@ -72,6 +72,7 @@ def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local
     return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
 
 
+@eqx.filter_jit
 def sample(
     sampler: Metropolis,
     ansatz: Ansatz,

@@ -1,0 +1,65 @@
+"""The one flat array that ranks add up in a step."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact, Int, Int8
+
+from nqs.gradient import energy_components, gradient_sums
+from nqs.parallel import Communicator
+from nqs.parameters import RealView
+from nqs.sampler.metropolis import SamplerInfo
+from nqs.statistics import block_sums
+
+
+@dataclass(frozen=True)
+class StepSums:
+    """Sums over the samples of all ranks.
+
+    `wishes` is (stop, snapshot), how many ranks want it; `counts` is (accepted, proposed); `blocks` are the
+    `block_sums` of all chains in global order; `gradient` the `gradient_sums`.
+    """
+
+    wishes: Float[np.ndarray, " 2"]
+    counts: Float[np.ndarray, " 2"]
+    blocks: Float[np.ndarray, "3 n_chains blocks"]
+    gradient: Float[np.ndarray, "one_plus_components n_parameters"]
+
+
+def reduce_step(
+    communicator: Communicator,
+    wishes: Float[np.ndarray, " 2"],
+    local: Float[Array, " n"],
+    n_chains: int,
+    blocks: int,
+    n_parameters: int,
+) -> StepSums:
+    """One Allreduce of the wishes of this rank and of its `local_sums`."""
+    total = communicator.sum(np.concatenate([wishes, np.asarray(local)]))
+    wishes, counts, block_part, gradient = np.split(total, [2, 4, 4 + 3 * n_chains * blocks])
+    return StepSums(wishes, counts, block_part.reshape(3, n_chains, blocks), gradient.reshape(-1, n_parameters))
+
+
+@eqx.filter_jit
+def local_sums(
+    view: RealView,
+    theta: Float[Array, " n_parameters"],
+    samples: Int8[Array, "n_local per_chain n_sites"],
+    energies: Inexact[Array, "n_local per_chain"],
+    shift: Float[Array, ""],
+    info: SamplerInfo,
+    chains: Int[Array, " n_local"],
+    *,
+    n_chains: int,
+    blocks: int,
+    components: int,
+    chunk_size: int,
+) -> Float[Array, " n"]:
+    """What this rank contributes: the counts, its blocks at the place of its chains, and the gradient sums."""
+    flat = samples.reshape(-1, samples.shape[-1])
+    shifted = energy_components((energies - shift).ravel(), components)
+    gradient = gradient_sums(view, theta, flat, shifted, chunk_size)
+    placed = jnp.zeros((3, n_chains, blocks)).at[:, chains].set(block_sums(energies, shift, blocks))
+    return jnp.concatenate([jnp.stack([info.n_accepted, info.n_proposed]), placed.ravel(), gradient.ravel()])

@@ -1,0 +1,32 @@
+"""What changes from step to step, and the keys that all randomness follows from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int8, Key
+
+# Every use of randomness has its own stream, folded into the seed.
+START, TRAIN, MEASURE, PARAMETERS = range(4)
+
+
+def stream(seed: int, purpose: int) -> Key[Array, ""]:
+    """The root key of one use of randomness."""
+    return jax.random.fold_in(jax.random.key(seed), purpose)
+
+
+@dataclass(frozen=True)
+class State:
+    """The state between two steps: `x` are the chains of this rank, `theta` the real parameters.
+
+    `optimizer` is up to date on rank 0. `shift` is the last mean energy, subtracted before sums are formed; `window`
+    holds the recent chain means for R-hat and τ.
+    """
+
+    step: int
+    theta: Float[np.ndarray, " n_parameters"]
+    x: Int8[Array, "n_local n_sites"]
+    optimizer: Any
+    shift: float
+    window: Float[np.ndarray, "steps 2 n_chains"]
