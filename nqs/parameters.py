@@ -49,7 +49,7 @@ class RealView(eqx.Module):
         for _, shape, dtype in self.leaves:
             stop = start + _real_size(shape, dtype)
             part = theta[start:stop]
-            if jnp.issubdtype(dtype, jnp.complexfloating):
+            if _is_complex(dtype):
                 part = jax.lax.complex(*jnp.split(part, 2))
             leaves.append(part.reshape(shape).astype(dtype))
             start = stop
@@ -61,7 +61,7 @@ class RealView(eqx.Module):
         for name, shape, dtype in self.leaves:
             stop = start + _real_size(shape, dtype)
             part = np.asarray(theta[start:stop])
-            if jnp.issubdtype(dtype, jnp.complexfloating):
+            if _is_complex(dtype):
                 real, imaginary = np.split(part, 2)
                 part = real + 1j * imaginary
             named[name] = part.reshape(shape)
@@ -69,19 +69,23 @@ class RealView(eqx.Module):
         return named
 
     def from_named(self, named: dict[str, np.ndarray]) -> Float[np.ndarray, " n_parameters"]:
-        """θ from parameters by path.
+        """θ from parameters by path; real values of a complex parameter have no imaginary part.
 
-        Raises `ValueError` naming the first path or shape that does not belong to this ansatz.
+        Raises `ValueError` naming the first path, shape or complex value that does not belong to this ansatz.
         """
-        for name, shape, _ in self.leaves:
+        for name, shape, dtype in self.leaves:
             if name not in named:
                 raise ValueError(f"no parameter {name!r}")
             if named[name].shape != shape:
                 raise ValueError(f"parameter {name!r} has shape {named[name].shape}, not {shape}")
+            if np.iscomplexobj(named[name]) and not _is_complex(dtype):
+                raise ValueError(f"parameter {name!r} is complex, and real in this ansatz")
         for name in named:
             if name not in {leaf[0] for leaf in self.leaves}:
                 raise ValueError(f"parameter {name!r} is not in this ansatz")
-        return np.concatenate([_real(named[name]) for name, _, _ in self.leaves])
+        return np.concatenate(
+            [_real(named[name].astype(complex if _is_complex(dtype) else float)) for name, _, dtype in self.leaves]
+        )
 
 
 def log_psi_components(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Float[Array, " components"]:
@@ -104,4 +108,8 @@ def _real(value: np.ndarray) -> Float[np.ndarray, " n"]:
 
 
 def _real_size(shape: tuple[int, ...], dtype: str) -> int:
-    return int(np.prod(shape)) * (2 if jnp.issubdtype(dtype, jnp.complexfloating) else 1)
+    return int(np.prod(shape)) * (2 if _is_complex(dtype) else 1)
+
+
+def _is_complex(dtype: str) -> bool:
+    return jnp.issubdtype(dtype, jnp.complexfloating)

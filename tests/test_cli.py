@@ -104,6 +104,9 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert [path.name for path in folder.iterdir()] == ["small.toml"]
 
 
+ODD_RING = '[hamiltonian]\nkind = "heisenberg"\nextent = [5]\ntotal_sz = 0.5\nmarshall = true'
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -132,7 +135,7 @@ def test_dry_run_writes_nothing(folder, capsys):
 def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
     (folder / "sk.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\ncouplings = "missing.txt"')
     (folder / "sk40.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\nn_sites = 40')
-    (folder / "odd.toml").write_text('[hamiltonian]\nkind = "heisenberg"\nextent = [5]\ntotal_sz = 0.5\nmarshall = true')
+    (folder / "odd.toml").write_text(ODD_RING)
     before = sorted(folder.iterdir())
     assert message in refused(capsys, *arguments)
     assert sorted(folder.iterdir()) == before

@@ -32,7 +32,7 @@ WRONG = [
     (SPINS.replace("6", "5"), "5 spins cannot have total_sz = 0; allowed: 0.5, 1.5"),
     (SPINS + 'total_sz = "fre"', "did you mean free?"),
     (SPINS + '[sampler]\nmove = "flip"', "[sampler] move: flip breaks the fixed total_sz"),
-    (SPINS + 'total_sz = 1\n[sampler]\nmove = {exchange = 1, global_flip = 1}', "global_flip turns total_sz = 1"),
+    (SPINS + "total_sz = 1\n[sampler]\nmove = {exchange = 1, global_flip = 1}", "global_flip turns total_sz = 1"),
     (RING + '[sampler]\nmove = "exchange"', "exchange alone never changes the magnetisation"),
     (RING + '[sampler]\nmove = "global_flip"', "global_flip alone reaches two configurations"),
     (RING + '[sampler]\nmove = "flop"', "[sampler] move: 'flop' is not allowed, did you mean flip?"),
@@ -95,9 +95,13 @@ def test_a_resolved_file_reads_as_itself(tmp_path):
 
 
 def test_overrides(tmp_path):
-    config = read(
-        tmp_path, RING, hamiltonian__transverse_field="0.5", run__output="a.h5", ansatz__kind="ffn", ansatz__widths="[3]"
-    )
+    overrides = {
+        "hamiltonian.transverse_field": "0.5",
+        "run.output": "a.h5",
+        "ansatz.kind": "ffn",
+        "ansatz.widths": "[3]",
+    }
+    config = read(tmp_path, RING, **overrides)
     assert config.hamiltonian.transverse_field == 0.5
     assert config.run.output == "a.h5"
     assert config.ansatz.widths == (3,)
