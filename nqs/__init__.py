@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nqs.optimizer import adam as adam
     from nqs.optimizer import sgd as sgd
     from nqs.optimizer import sr as sr
+    from nqs.parallel import connect as connect
     from nqs.sampler.metropolis import Metropolis as Metropolis
     from nqs.sampler.moves import Exchange as Exchange
     from nqs.sampler.moves import GlobalFlip as GlobalFlip
@@ -34,6 +35,7 @@ _HOMES = {
     "adam": "nqs.optimizer",
     "sgd": "nqs.optimizer",
     "sr": "nqs.optimizer",
+    "connect": "nqs.parallel",
     "Metropolis": "nqs.sampler.metropolis",
     "Exchange": "nqs.sampler.moves",
     "GlobalFlip": "nqs.sampler.moves",

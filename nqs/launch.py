@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nqs import run_file, text
 from nqs.errors import InputError, RunError
-from nqs.parallel import Communicator, connect, limit_threads
+from nqs.parallel import Communicator, connect
 from nqs.schema import Config
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) 
 def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_fresh: bool, is_dry: bool) -> int:
     config = _on_root(communicator, lambda: run_file.read(path, overrides))
     output = Path(config.run.output or "")
-    threads = limit_threads(communicator)
     from nqs.build import build_vmc
 
     vmc = build_vmc(config, communicator)
@@ -55,7 +54,7 @@ def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_f
             _print_result(output, previous, "complete already; a longer run.steps continues it")
         return 0
     if communicator.is_root:
-        _print_header(config, vmc, previous, threads)
+        _print_header(config, vmc, previous)
     from nqs.progress import ProgressReport
 
     start = 0 if previous is None else previous.n_steps
@@ -129,13 +128,14 @@ def _print_plan(config: Config, vmc: VMC) -> None:
     print(f"# memory: {text.size(step_memory(vmc))} a rank in a step, beside about 0.5 GB of program")
 
 
-def _print_header(config: Config, vmc: VMC, previous: Result | None, threads: int) -> None:
-    ranks, sampler = vmc.communicator.size, vmc.sampler
+def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
+    communicator, sampler = vmc.communicator, vmc.sampler
     optimizer = type(config.optimizer).__name__
     system = vmc.hamiltonian
     print(f"{system.convention}, {system.space.n_sites} sites, energies in the {system.energy_unit}")
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
-    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step; {ranks} ranks x {threads} threads")
+    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step", end="; ")
+    print(f"{communicator.size} ranks x {communicator.threads} threads")
     if previous is not None:
         print(f"continues {config.run.output} after step {previous.n_steps}")
     sys.stdout.flush()

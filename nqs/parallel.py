@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from nqs.errors import InputError
 
@@ -28,7 +29,8 @@ LAUNCHERS = {
 class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
-    `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one.
+    `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `threads` is the number of
+    threads that each rank computes with.
     """
 
     def __init__(self, comm: Any = None, library: str = "none"):
@@ -36,6 +38,7 @@ class Communicator:
         self.library = library
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
+        self.threads: int = 1
 
     @property
     def is_root(self) -> bool:
@@ -109,7 +112,9 @@ class Communicator:
 
 
 def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
-    """All processes of this launch, or one rank where there is no MPI.
+    """All processes of this launch, or one rank where there is no MPI; the cores of a node are shared out.
+
+    A script calls this before it computes anything, so that no rank takes threads for cores of others.
 
     Raises `InputError` if the launcher says that it started several processes and this MPI sees one: then every
     process would do the whole run and write the same file.
@@ -126,6 +131,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
         communicator = Communicator(MPI.COMM_WORLD, " ".join(name.split()))
     if communicator.size == 1:
         _refuse_foreign_launcher(communicator.library, environment)
+    communicator.threads = _limit_threads(communicator)
     return communicator
 
 
@@ -140,10 +146,11 @@ def _refuse_foreign_launcher(library: str, environment: Mapping[str, str]) -> No
             )
 
 
-def limit_threads(communicator: Communicator) -> int:
+def _limit_threads(communicator: Communicator) -> int:
     """Share the cores this process may use between the ranks that may use the same ones; the threads of each.
 
-    Must run before JAX and NumPy are imported; a variable that is already set is left alone.
+    The environment reaches what is loaded later (XLA reads it when it first computes), threadpoolctl the BLAS that is
+    loaded already. A variable that the user has set is left alone.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     place = (os.uname().nodename, tuple(cores))
@@ -151,4 +158,5 @@ def limit_threads(communicator: Communicator) -> int:
     threads = str(max(1, len(cores) // sharing))
     for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
+    threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
     return int(os.environ["NPROC"])

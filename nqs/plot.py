@@ -41,16 +41,16 @@ def plot_history(result: Result, title: str, path: Path) -> None:
 
 
 def _plot_distance(axis, step, energy, error, reference: float, result: Result) -> None:
-    """The relative distance to the exact energy, logarithmic, and the measured one."""
+    """The relative distance to the exact energy: logarithmic, and linear below the error of a step."""
     scale = abs(reference)
     distance = (energy - reference) / scale
-    axis.fill_between(step, np.maximum(distance - error / scale, 1e-16), distance + error / scale, alpha=0.3, lw=0)
-    axis.plot(step, np.where(distance > 0, distance, np.nan), lw=1, label="each step")
+    axis.fill_between(step, distance - error / scale, distance + error / scale, alpha=0.3, lw=0)
+    axis.plot(step, distance, lw=1, label="each step")
     final = (result.measured["energy"] - reference) / scale
     final_error = result.measured["energy_error"] / scale
-    if final > 0 and len(step):
-        axis.errorbar([step[-1]], [final], [final_error], fmt="o", color="C3", capsize=3, label="measured")
-    floor = min(abs(final), final_error, np.nanmin(np.abs(distance), initial=1.0))
-    axis.set_yscale("log")
-    axis.set_ylim(bottom=floor / 3 if floor > 0 else None)
+    last = step[-1] if len(step) else 0
+    axis.errorbar([last], [final], [final_error], fmt="o", color="C3", capsize=3, label="measured")
+    noise = max(float(np.nanmedian(error)) / scale if len(step) else 0.0, final_error, 1e-12)
+    axis.set_yscale("symlog", linthresh=noise)
+    axis.axhline(0, lw=0.8, color="black")
     axis.set_ylabel("relative error of the energy")

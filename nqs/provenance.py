@@ -25,7 +25,7 @@ def describe_launch(communicator: Communicator, seed: int) -> dict[str, Any]:
         "git_diff": diff,
         "versions": _versions(communicator.library),
         "ranks": communicator.size,
-        "threads": int(os.environ.get("NPROC", os.cpu_count() or 1)),
+        "threads": communicator.threads,
         "hosts": " ".join(sorted(set(hosts))),
         "machine": platform.machine(),
         "slurm_job": job,
