@@ -5,6 +5,7 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ LAUNCHERS = {
     "PALS_SIZE": "Cray MPICH",
     "SLURM_STEP_NUM_TASKS": "Slurm's srun",
 }
+
+# Waiting ranks look for a message without a pause for a while, then now and then.
+SPIN_SECONDS = 1e-3
+NAP_SECONDS = 5e-5
 
 
 class Communicator:
@@ -61,7 +66,7 @@ class Communicator:
         if self._comm is None:
             return values
         total = np.empty_like(values)
-        self._comm.Allreduce(np.ascontiguousarray(values), total)
+        _wait(self._comm.Iallreduce(np.ascontiguousarray(values), total))
         return total
 
     def sum_on_root(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"] | None:
@@ -69,7 +74,7 @@ class Communicator:
         if self._comm is None:
             return values
         total = np.empty_like(values) if self.is_root else None
-        self._comm.Reduce(np.ascontiguousarray(values), total, root=0)
+        _wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
         return total
 
     def broadcast(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -77,7 +82,7 @@ class Communicator:
         if self._comm is None:
             return values
         buffer = np.array(values, dtype=np.float64)
-        self._comm.Bcast(buffer, root=0)
+        _wait(self._comm.Ibcast(buffer, root=0))
         return buffer
 
     def broadcast_object(self, value: Any) -> Any:
@@ -98,7 +103,7 @@ class Communicator:
     def barrier(self) -> None:
         """Wait for all ranks."""
         if self._comm is not None:
-            self._comm.Barrier()
+            _wait(self._comm.Ibarrier())
 
     def abort(self, error: BaseException) -> NoReturn:
         """Print the traceback of this rank and end every rank at once with exit code 1."""
@@ -109,6 +114,14 @@ class Communicator:
         if self._comm is not None and self.size > 1:
             self._comm.Abort(1)
         raise SystemExit(1)
+
+
+def _wait(request: Any) -> None:
+    """Wait for a message without keeping a core busy for long: ranks may share cores, and signals are handled."""
+    patience = time.monotonic() + SPIN_SECONDS
+    while not request.Test():
+        if time.monotonic() > patience:
+            time.sleep(NAP_SECONDS)
 
 
 def connect(environment: Mapping[str, str] = os.environ) -> Communicator:

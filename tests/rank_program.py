@@ -12,15 +12,11 @@ from nqs.parallel import connect
 
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
-RUNS = {
-    "sgd": (nqs.sgd(0.02), "float64"),
-    "sr": (nqs.sr(0.1), "complex128"),
-    "cg": (nqs.sr(0.1, solver="cg"), "complex128"),
-}
+optimizers = {"sgd": nqs.sgd(0.02), "sr": nqs.sr(0.1), "cg": nqs.sr(0.1, solver="cg")}
+ansatz = nqs.RBM(8, 1, key=jax.random.key(1), dtype="complex128", visible_bias=True, stddev=0.1)
+sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
 columns = {}
-for name, (optimizer, kind) in RUNS.items():
-    ansatz = nqs.RBM(8, 1, key=jax.random.key(1), dtype=kind, visible_bias=True, stddev=0.1)
-    sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
+for name, optimizer in optimizers.items():
     vmc = nqs.VMC(hamiltonian, ansatz, sampler, optimizer, seed=3, communicator=communicator)
     result = vmc.run(20, measure_samples=600, measure_burn_in=20)
     columns[name] = np.append(result.history["energy"], result.measured["energy"])
