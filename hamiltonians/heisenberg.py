@@ -40,7 +40,7 @@ class Heisenberg(SpinHamiltonian):
         if marshall is None:
             marshall = coupling > 0 and lattice.is_bipartite
         if marshall and not lattice.is_bipartite:
-            raise ValueError(f"a Marshall rotation needs a bipartite lattice; {list(lattice.extent)} is not")
+            raise ValueError(f"marshall: a Marshall rotation needs a bipartite lattice; {list(lattice.extent)} is not")
         edges = lattice.edges()
         sign = -1 if marshall else 1
         ends = np.stack([np.full_like(edges, lattice.n_sites), edges], axis=1)

@@ -52,5 +52,5 @@ class TransverseIsing(SpinHamiltonian):
         if not is_ring or self.longitudinal_field != 0:
             return None
         momenta = np.pi * (2 * np.arange(n_sites) + 1) / n_sites
-        j, gamma = self.coupling, self.transverse_field
+        j, gamma = np.float64(self.coupling), np.float64(self.transverse_field)
         return -float(np.sum(np.sqrt(j**2 + gamma**2 + 2 * j * gamma * np.cos(momenta))))

@@ -97,6 +97,11 @@ class SpinHamiltonian(eqx.Module):
     def reference_energy(self) -> float | None:
         """The exact ground-state energy where a closed form holds, otherwise None."""
 
+    def lower_bound(self) -> float:
+        """A bound that no energy lies below: minus the sum of the moduli of all coefficients."""
+        parts = [term.coefficients if isinstance(term, ZStrings) else term.matrix for term in self.diagonal_terms]
+        return -sum(float(jnp.sum(jnp.abs(part))) for part in [*parts, self.flip_terms.coefficients])
+
     def instance(self) -> dict[str, np.ndarray]:
         """Disorder that a result must store to be understood: name and values."""
         return {}

@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import sys
+import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,15 +38,19 @@ from nqs.state import PARAMETERS, stream
 T = TypeVar("T")
 
 
-def build_vmc(config: Config, communicator: Communicator) -> VMC:
-    """Everything that a run file names.
+def build_vmc(config: Config, communicator: Communicator, stored: Result | None = None, name: str = "") -> VMC:
+    """Everything that the run file called `name` names.
 
-    Raises `InputError` naming the table.
+    `stored` is a result of it: what that holds (disorder, parameters) is not read again from other files.
+
+    Raises `InputError` naming the file and the table.
     """
-    hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian))
+    naming = _Naming(name)
+    instance = None if stored is None else stored.instance
+    hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, instance))
     ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
-    if config.run.init_from is not None:
-        ansatz = _initialised(ansatz, Path(config.run.init_from))
+    if config.run.init_from is not None and stored is None:
+        ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
     sampler = naming("sampler", lambda: build_sampler(config.sampler, hamiltonian))
     optimizer = naming("optimizer", lambda: build_optimizer(config.optimizer))
     return VMC(
@@ -68,20 +74,16 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     """
     result = results.read(Path(path))
     if ansatz is None and result.config:
-        config = result_config(result, str(path))
-        hamiltonian = build_hamiltonian(config.hamiltonian, result.instance)
-        ansatz = build_ansatz(config, hamiltonian.space.n_sites)
-    return result if ansatz is None else replace(result, ansatz=with_parameters(ansatz, result.parameters))
-
-
-def result_config(result: Result, name: str) -> Config:
-    """The configuration of a run file's result.
-
-    Raises `InputError` if it came from a script, or if this version cannot read it.
-    """
-    if not result.config:
-        raise InputError(f"{name}: the result of a script, not of a run file")
-    return run_file.parse_text(result.config, name)
+        config = run_file.parse_text(result.config, str(path))
+        naming = _Naming(str(path))
+        hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, result.instance))
+        ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
+    if ansatz is None:
+        return result
+    try:
+        return replace(result, ansatz=with_parameters(ansatz, result.parameters))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def with_parameters(ansatz: Ansatz, parameters: dict[str, np.ndarray]) -> Ansatz:
@@ -153,9 +155,13 @@ def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
         return gaussian_couplings(table.n_sites or 0, table.instance or 0)
     path = Path(table.couplings)
     try:
-        values = np.load(path) if path.suffix == ".npy" else np.loadtxt(path)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            values = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError, EOFError, UserWarning) as error:
         raise ValueError(f"couplings {path}: cannot be read: {error}") from error
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not np.issubdtype(values.dtype, np.number):
+        raise ValueError(f"couplings {path}: needs a square matrix of numbers, not shape {values.shape}")
     return np.asarray(values, dtype=np.float64)
 
 
@@ -178,29 +184,56 @@ def _learning_rate(rate: float | dict[str, Any]) -> optax.ScalarOrSchedule:
     schedule = getattr(optax.schedules, rate["schedule"])
     try:
         inspect.signature(schedule).bind(**arguments)
-        return schedule(**arguments)
-    except TypeError as error:
+        made = schedule(**arguments)
+        first = float(made(0))
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         keys = ", ".join(inspect.signature(schedule).parameters)
         raise ValueError(f"learning_rate, schedule {rate['schedule']}: {error}; its keys are {keys}") from error
+    if not np.isfinite(first):
+        raise ValueError(f"learning_rate, schedule {rate['schedule']}: it begins with {first}")
+    return made
 
 
 def _import(path: str) -> Any:
     module_name, _, name = path.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"module {path!r} cannot be imported: {error}") from error
+        raise ValueError(
+            f"module {path!r} cannot be imported from here or the installed packages: {error}; "
+            'it must be "package.module:Class"'
+        ) from error
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     try:
         return with_parameters(ansatz, results.read(path).parameters)
+    except InputError as error:
+        raise ValueError(f"init_from: {error}") from error
     except ValueError as error:
-        raise InputError(f"[run] init_from: {path}: {error}") from error
+        raise ValueError(f"init_from: {path}: {error}") from error
 
 
-def naming(table: str, make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except (ValueError, TypeError) as error:
-        raise InputError(f"[{table}] {error}") from error
+@dataclass(frozen=True)
+class _Naming:
+    """Puts the file and the table before whatever is wrong."""
+
+    name: str
+
+    def __call__(self, table: str, make: Callable[[], T]) -> T:
+        try:
+            return make()
+        except (ValueError, TypeError, ArithmeticError, MemoryError) as error:
+            message = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{self.name}: [{table}] {message}") from error
+
+
+def build_only_hamiltonian(config: Config, name: str, stored: Result | None = None) -> SpinHamiltonian:
+    """The Hamiltonian of the run file called `name`.
+
+    Raises `InputError` naming the file and the table.
+    """
+    instance = None if stored is None else stored.instance
+    return _Naming(name)("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, instance))

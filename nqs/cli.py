@@ -1,6 +1,7 @@
 """The command `nqs`: what a person types and sees."""
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import NoReturn
 from nqs.errors import InputError, RunError
 from nqs.schema_text import describe
 
+# The rank of this process as launchers state it.
+RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
 OVERRIDE = re.compile(r"--([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:=(.*))?$", re.DOTALL)
 
 
@@ -47,7 +50,7 @@ def _split_overrides(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
 
 def _parser() -> argparse.ArgumentParser:
     text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="nqs", description="Variational Monte Carlo with neural quantum states.")
+    parser = _Parser(prog="nqs", description="Variational Monte Carlo with neural quantum states.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = commands.add_parser(
@@ -59,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "Any key can be overridden: --hamiltonian.transverse_field 0.5 --run.steps 100",
         epilog="The run file:\n\n" + describe(),
     )
-    run.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
+    run.add_argument("file", type=Path, metavar="FILE", help="run file (TOML), or a result to continue or rerun")
     run.add_argument("--fresh", action="store_true", help="start over; an existing result is kept under another name")
     run.add_argument(
         "--dry-run", action="store_true", help="print the resolved file, parameters and memory; run nothing"
@@ -73,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("-o", "--output", type=Path, help="picture; beside the result, .png, if not given")
 
     exact = commands.add_parser("exact", help="the exact ground-state energy of a run file's Hamiltonian")
-    exact.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
+    exact.add_argument("file", type=Path, metavar="FILE", help="run file (TOML), or a result")
     exact.add_argument("--levels", type=int, default=1, help="number of lowest levels, by Lanczos (default 1)")
     return parser
 
@@ -103,12 +106,12 @@ def _plot(options: argparse.Namespace, _: dict[str, str]) -> int:
 
 
 def _exact(options: argparse.Namespace, overrides: dict[str, str]) -> int:
-    from nqs import run_file
+    from nqs.source import read_source
 
-    config = run_file.read(options.file, overrides)
+    config, stored = read_source(options.file, overrides)
     from nqs.exact_energy import exact_lines
 
-    for line in exact_lines(config, options.levels):
+    for line in exact_lines(config, str(options.file), stored, options.levels):
         print(line)
     return 0
 
@@ -116,6 +119,15 @@ def _exact(options: argparse.Namespace, overrides: dict[str, str]) -> int:
 _COMMANDS = {"report": _report, "plot": _plot, "exact": _exact}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, once for all ranks of a launch."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit."""
+        _refuse(f"{message}; {self.prog} --help")
+
+
 def _refuse(message: str) -> NoReturn:
-    print(f"nqs: {message}", file=sys.stderr)
+    if all(os.environ.get(variable, "0") == "0" for variable in RANK_VARIABLES):
+        print(f"nqs: {message}", file=sys.stderr)
     sys.exit(2)

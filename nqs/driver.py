@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nqs.recorder import Recorder
 from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
 from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.sampler.move_rules import move_error
 from nqs.state import MEASURE, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
@@ -32,6 +34,10 @@ from nqs.statistics import (
     window_diagnostics,
 )
 from nqs.stopping import Watch
+from nqs.writer import Writer
+
+OnStep = Callable[[dict[str, float]], None]
+Wishes = Callable[[], Float[np.ndarray, " 2"]]
 
 
 class VMC:
@@ -39,7 +45,7 @@ class VMC:
 
     `chunk_size` is the number of configurations whose local energies are evaluated at once; it bounds the memory.
 
-    Raises `InputError` if there are more ranks than chains.
+    Raises `InputError` if there are more ranks than chains, or if the moves leave the space or cannot reach all of it.
     """
 
     def __init__(
@@ -61,6 +67,8 @@ class VMC:
                 f"sampler.n_chains = {sampler.n_chains} is fewer than the {self.communicator.size} ranks: "
                 "every rank needs a chain"
             )
+        if error := move_error({move.name for move in sampler.moves}, hamiltonian.space.total_sz):
+            raise InputError(f"sampler.move: {error}")
         self.view = RealView(ansatz)
         self.components = n_components(ansatz, hamiltonian.space.n_sites)
         self.share = self.communicator.share(sampler.n_chains)
@@ -81,14 +89,24 @@ class VMC:
         return State(0, theta, x, self.optimizer.init(theta), 0.0, window)
 
     def restore(self, result: Result) -> State:
-        """The state that a result ended in, its chains divided over the ranks of this run."""
+        """The state that a result ended in, its chains divided over the ranks of this run.
+
+        Raises `InputError` if its disorder, parameters, chains or optimiser state are not those of this run.
+        """
+        self._check_instance(result)
         saved = result.state
-        theta = self.view.from_named(result.parameters)
-        optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
+        try:
+            theta = self.view.from_named(result.parameters)
+            optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
+        except ValueError as error:
+            raise InputError(f"the result does not fit: {error}") from error
+        shape = (self.sampler.n_chains, self.hamiltonian.space.n_sites)
+        if saved["chains"].shape != shape:
+            raise InputError(f"the result has chains of shape {saved['chains'].shape}, not {shape}")
         x = jnp.asarray(saved["chains"][self.share])
         return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"])
 
-    def step(self, state: State, wishes: Float[np.ndarray, " 2"]) -> tuple[State, dict[str, float], np.ndarray]:
+    def step(self, state: State, wishes: Wishes) -> tuple[State, dict[str, float], np.ndarray]:
         """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
 
         One Allreduce, and the broadcast of the new parameters; a natural gradient adds its own.
@@ -135,7 +153,7 @@ class VMC:
         self,
         steps: int,
         *,
-        output: Path | str | None = None,
+        output: Path | str | Writer | None = None,
         measure_samples: int = 65536,
         measure_burn_in: int = 500,
         snapshot_seconds: float = 60.0,
@@ -143,52 +161,66 @@ class VMC:
         previous: Result | None = None,
         config: str = "",
         config_hash: str = "",
-        on_step: Callable[[dict[str, float]], None] | None = None,
+        on_step: OnStep | None = None,
     ) -> Result:
         """Optimise up to step `steps`, measure the energy, and return all that came of it; collective.
 
-        With `output`, snapshots go to that file as the run proceeds. `previous` is a result to continue. A stop that
-        was asked for ends the run early with the status "interrupted" and nothing measured. `on_step` is called with
-        each row of the history.
+        With `output`, snapshots go to that file as the run proceeds. `previous` is a result to continue, with the same
+        or another Hamiltonian. A stop that was asked for ends the run early with the status "interrupted" and nothing
+        measured. `on_step` is called with each row of the history.
 
-        Raises `InputError` if `output` exists and is not what is continued, `RunError` if the run goes wrong: then the
-        last good snapshot is kept with the status "failed".
+        Raises `InputError` if `output` exists and is not what is continued or another process writes it, or if
+        `previous` does not fit; `RunError` if the run goes wrong: then the last good snapshot is kept with the status
+        "failed".
         """
-        path = None if output is None else Path(output)
-        if path is not None and path.exists() and previous is None:
-            raise InputError(f"{path} exists: give another name, or continue it with previous=nqs.load({str(path)!r})")
-        if previous is not None:
-            self._check_instance(previous)
-        state = self.initial_state() if previous is None else self.restore(previous)
-        recorder = Recorder(
-            self.communicator, self.hamiltonian, self.view, self.seed, path, config, config_hash, previous
-        )
-        recorder.snapshot(state, "running")
-        began = time.monotonic() - recorder.wall_time
-        stop = False
-        with Watch(path, snapshot_seconds, max_seconds, self.communicator.is_root) as watch:
+        with ExitStack() as stack:
+            if isinstance(output, str | Path):
+                path = Path(output)
+                output = self.communicator.on_root(lambda: stack.enter_context(Writer(path)))
+            state = self.initial_state() if previous is None else self.restore(previous)
+            recorder = Recorder(
+                self.communicator, self.hamiltonian, self.view, self.seed, output, config, config_hash, previous
+            )
+            recorder.snapshot(state, "running")
+            stop_file = None if output is None else output.path.with_name(output.path.name + ".stop")
+            watch = stack.enter_context(Watch(stop_file, snapshot_seconds, max_seconds, self.communicator.is_root))
             try:
-                while state.step < steps and not stop:
-                    state, row, wishes = self.step(state, watch.wishes())
-                    row["wall_time"] = time.monotonic() - began
-                    recorder.add(row)
-                    if on_step is not None:
-                        on_step(row)
-                    stop = wishes[0] > 0
-                    if wishes[1] > 0 and not stop:
-                        recorder.snapshot(state, "running")
-                        watch.snapshot_done()
-            except RunError:
-                recorder.failed()
-                raise
-            if stop:
+                state, stop = self._optimise(state, steps, recorder, watch, on_step)
+                if not stop:
+                    recorder.snapshot(state, "running")
+                measured = None if stop else self.measure(state, measure_samples, measure_burn_in, watch.wishes)
+            except RunError as error:
+                raise recorder.failed(error) from error
+            if measured is None:
                 watch.stopped()
-                return recorder.snapshot(state, "interrupted")
-            measured = self.measure(state, measure_samples, measure_burn_in)
-            return recorder.snapshot(state, "complete", measured)
+            return recorder.snapshot(state, "interrupted" if measured is None else "complete", measured)
 
-    def measure(self, state: State, n_samples: int, burn_in: int) -> dict[str, float]:
-        """The energy at the parameters of a state, by `nqs.measure.measure_energy`."""
+    def _optimise(
+        self, state: State, steps: int, recorder: Recorder, watch: Watch, on_step: OnStep | None
+    ) -> tuple[State, bool]:
+        """The state after step `steps`, or after the step at which a stop was asked for, and whether it was."""
+        began = time.monotonic() - recorder.wall_time
+        while state.step < steps:
+            state, row, wishes = self.step(state, watch.wishes)
+            row["wall_time"] = time.monotonic() - began
+            recorder.add(row)
+            if on_step is not None:
+                on_step(row)
+            if wishes[0] > 0:
+                return state, True
+            if wishes[1] > 0:
+                recorder.snapshot(state, "running")
+                watch.snapshot_done()
+        return state, False
+
+    def measure(
+        self,
+        state: State,
+        n_samples: int,
+        burn_in: int,
+        wishes: Wishes = lambda: np.zeros(2),
+    ) -> dict[str, float] | None:
+        """The energy at the parameters of a state, by `nqs.measure.measure_energy`; None if a stop was wished for."""
         return measure_energy(
             self.hamiltonian,
             self.view.build(jnp.asarray(state.theta)),
@@ -198,6 +230,7 @@ class VMC:
             n_samples,
             burn_in,
             self.chunk_size,
+            lambda: self.communicator.sum(wishes())[0] > 0,
         )
 
     def _update(self, state: State, samples, mean_o, gradient) -> tuple[np.ndarray, Any]:

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 
 from hamiltonians.exact import ground_state, n_states
-from nqs.build import build_hamiltonian, naming
+from nqs.build import build_only_hamiltonian
 from nqs.errors import InputError
+from nqs.results import Result
 from nqs.schema import Config
 
 MAX_STATES = 1 << 22
+MAX_SITES = 26
 
 
-def exact_lines(config: Config, n_levels: int) -> Iterator[str]:
-    """The lines to print.
+def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int) -> Iterator[str]:
+    """The lines to print for the run file called `name`, or for the result `stored` of it.
 
     Raises `InputError` if there is neither a closed form nor a space small enough to diagonalise.
     """
-    hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian))
+    hamiltonian = build_only_hamiltonian(config, name, stored)
     size = n_states(hamiltonian.space)
     if not 1 <= n_levels <= size:
         raise InputError(f"--levels {n_levels}: the space has {size} states")
@@ -23,8 +25,11 @@ def exact_lines(config: Config, n_levels: int) -> Iterator[str]:
     yield hamiltonian.convention
     if reference is not None:
         yield f"closed form  E0 = {reference:.10f}  ({hamiltonian.energy_unit})"
-    if size <= MAX_STATES:
+    if size <= MAX_STATES and hamiltonian.space.n_sites <= MAX_SITES:
         for level, energy in enumerate(ground_state(hamiltonian, n_levels)[0]):
             yield f"Lanczos      E{level} = {energy:.10f}  ({hamiltonian.energy_unit}, {size} states)"
     elif reference is None or n_levels > 1:
-        raise InputError(f"no exact energies: {size:.3g} states are more than {MAX_STATES} to diagonalise")
+        raise InputError(
+            f"no exact energies: {hamiltonian.space.n_sites} sites with {size:.3g} states are more than "
+            f"{MAX_SITES} sites with {MAX_STATES} states"
+        )

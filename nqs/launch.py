@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nqs import run_file, text
 from nqs.errors import InputError, RunError
-from nqs.parallel import Communicator, connect
+from nqs.parallel import Communicator, connect, end_with_launcher
 from nqs.schema import Config
+from nqs.source import read_source
+from nqs.writer import Writer
 
 if TYPE_CHECKING:
     from nqs.driver import VMC
     from nqs.results import Result
 
-T = TypeVar("T")
 STOPPED = 75
 
 
@@ -26,6 +27,7 @@ def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) 
         communicator = connect()
     except InputError as error:
         return _say(error, 2)
+    end_with_launcher(communicator)
     try:
         return _run(communicator, path, overrides, is_fresh, is_dry)
     except InputError as error:
@@ -39,29 +41,45 @@ def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) 
 
 
 def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_fresh: bool, is_dry: bool) -> int:
-    config = _on_root(communicator, lambda: run_file.read(path, overrides))
+    config, source = communicator.from_root(lambda: read_source(path, overrides))
     output = Path(config.run.output or "")
-    from nqs.build import build_vmc
-
-    vmc = build_vmc(config, communicator)
-    if is_dry:
-        if communicator.is_root:
-            _print_plan(config, vmc)
-        return 0
-    previous = _on_root(communicator, lambda: _previous(output, config, is_fresh))
+    previous = None
+    if not is_dry and not is_fresh:
+        previous = communicator.from_root(lambda: _previous(output, config))
     if previous is not None and previous.status == "complete" and previous.n_steps >= config.run.steps:
         if communicator.is_root:
             _print_result(output, previous, "complete already; a longer run.steps continues it")
         return 0
+    from nqs.build import build_vmc
+
+    vmc = communicator.agreed(lambda: build_vmc(config, communicator, previous or source, str(path)))
+    if is_dry:
+        if communicator.is_root:
+            _print_plan(config, vmc)
+        return 0
+    with ExitStack() as stack:
+        writer = communicator.on_root(lambda: stack.enter_context(Writer(output)))
+        if writer is not None and is_fresh:
+            writer.set_aside()
+        if communicator.is_root:
+            _print_header(config, vmc, previous)
+        result = _optimise(config, vmc, writer, previous)
+        communicator.barrier()
+    is_complete = result.status == "complete"
     if communicator.is_root:
-        _print_header(config, vmc, previous)
+        note = "" if is_complete else "stopped before the end; the same command continues it"
+        _print_result(output, result, note)
+    return 0 if is_complete else STOPPED
+
+
+def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result | None) -> Result:
     from nqs.progress import ProgressReport
 
     start = 0 if previous is None else previous.n_steps
-    with ProgressReport(start, config.run.steps, communicator.is_root) as progress:
-        result = vmc.run(
+    with ProgressReport(start, config.run.steps, vmc.communicator.is_root) as progress:
+        return vmc.run(
             config.run.steps,
-            output=output,
+            output=writer,
             measure_samples=config.measure.n_samples,
             measure_burn_in=config.measure.burn_in,
             snapshot_seconds=config.run.snapshot_seconds,
@@ -71,47 +89,24 @@ def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_f
             config_hash=run_file.config_hash(config),
             on_step=progress.step,
         )
-    communicator.barrier()
-    is_complete = result.status == "complete"
-    if communicator.is_root:
-        note = "" if is_complete else "stopped before the end; the same command continues it"
-        _print_result(output, result, note)
-    return 0 if is_complete else STOPPED
 
 
-def _previous(output: Path, config: Config, is_fresh: bool) -> Result | None:
-    """The result to continue, or None to start; with `is_fresh` an old file makes way."""
+def _previous(output: Path, config: Config) -> Result | None:
+    """The result to continue, or None to start."""
     if not output.exists():
         return None
-    if is_fresh:
-        number = next(n for n in range(1, 10**6) if not output.with_suffix(f".{n}{output.suffix}").exists())
-        output.rename(output.with_suffix(f".{number}{output.suffix}"))
-        return None
     from nqs import results
-    from nqs.build import result_config
 
     previous = results.read(output)
-    changes = run_file.difference(result_config(previous, str(output)), config)
+    if not previous.config:
+        raise InputError(f"{output} exists, the result of a script: give another run.output, or --fresh to keep both")
+    changes = run_file.difference(run_file.parse_text(previous.config, str(output)), config)
     if changes:
         raise InputError(
             f"{output} exists with another configuration ({'; '.join(changes)}): "
             "give another run.output, or --fresh to start over and keep the old file"
         )
     return previous
-
-
-def _on_root(communicator: Communicator, action: Callable[[], T]) -> T:
-    """What an action gives on rank 0, on every rank; its `InputError` is raised on every rank too."""
-    outcome = error = None
-    if communicator.is_root:
-        try:
-            outcome = action()
-        except InputError as caught:
-            error = caught
-    outcome, error = communicator.broadcast_object((outcome, error))
-    if error is not None:
-        raise error
-    return outcome
 
 
 def _say(error: Exception | None, code: int) -> int:
@@ -131,10 +126,11 @@ def _print_plan(config: Config, vmc: VMC) -> None:
 def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
     communicator, sampler = vmc.communicator, vmc.sampler
     optimizer = type(config.optimizer).__name__
+    moves = " + ".join(move.name for move in sampler.moves)
     system = vmc.hamiltonian
     print(f"{system.convention}, {system.space.n_sites} sites, energies in the {system.energy_unit}")
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
-    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step", end="; ")
+    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {moves} moves", end="; ")
     print(f"{communicator.size} ranks x {communicator.threads} threads")
     if previous is not None:
         print(f"continues {config.run.output} after step {previous.n_steps}")

@@ -1,11 +1,14 @@
 """The energy that is reported: a pass of its own at frozen parameters."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
+from nqs.errors import RunError
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
 from nqs.sampler.metropolis import Metropolis, sample, start_chains
@@ -21,11 +24,15 @@ def measure_energy(
     n_samples: int,
     burn_in: int,
     chunk_size: int,
-) -> dict[str, float]:
+    is_stopped: Callable[[], bool],
+) -> dict[str, float] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
     `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
-    `nqs.results.MEASURED`; it is the same on every rank. Collective.
+    `nqs.results.MEASURED`; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
+    of the sampler: None if it ended the pass.
+
+    Raises `RunError` if a local energy is not finite.
     """
     share = communicator.share(sampler.n_chains)
     chains = jnp.arange(share.start, share.stop)
@@ -37,8 +44,12 @@ def measure_energy(
         samples, x, info = sample(sampler, ansatz, jax.random.fold_in(pass_key, step), chains, x, extra)
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts += [float(info.n_accepted), float(info.n_proposed)]
+        if is_stopped():
+            return None
     series = communicator.gather(np.concatenate(energies, axis=1))
     accepted, proposed = communicator.sum(counts)
+    if communicator.sum(np.array([float(sum(np.sum(~np.isfinite(e)) for e in energies))]))[0] > 0:
+        raise RunError("the measured energy is not finite")
     measured = None
     if series is not None:
         statistics = series_statistics(series)

@@ -65,8 +65,13 @@ def state_arrays(state: Any) -> list[np.ndarray]:
 
 
 def restore_state(template: Any, arrays: list[np.ndarray]) -> Any:
-    """The state of the structure of `template` with these arrays."""
+    """The state of the structure of `template` with these arrays.
+
+    Raises `ValueError` if they are of another structure.
+    """
     leaves, treedef = jax.tree.flatten(template)
+    if [np.shape(a) for a in arrays] != [np.shape(t) for t in leaves]:
+        raise ValueError("its optimiser state is that of another optimiser")
     return jax.tree.unflatten(
         treedef, [np.asarray(a, dtype=np.asarray(t).dtype) for a, t in zip(arrays, leaves, strict=True)]
     )

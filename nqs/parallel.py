@@ -5,17 +5,20 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 
 import os
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
-from nqs.errors import InputError
+from nqs.errors import InputError, RunError
+
+T = TypeVar("T")
 
 # The number of processes as launchers state it, with the MPI that reads it.
 LAUNCHERS = {
@@ -29,6 +32,8 @@ LAUNCHERS = {
 # Waiting ranks look for a message without a pause for a while, then now and then.
 SPIN_SECONDS = 1e-3
 NAP_SECONDS = 5e-5
+# How often a rank looks whether its launcher is alive.
+LOOK_SECONDS = 1.0
 
 
 class Communicator:
@@ -96,6 +101,22 @@ class Communicator:
         parts = self._comm.gather(np.asarray(values), root=0)
         return None if parts is None else np.concatenate(parts, axis=axis)
 
+    def from_root(self, action: Callable[[], T]) -> T:
+        """What an action gives on rank 0, on every rank; an error of it is raised on every rank."""
+        outcome = self.broadcast_object(_attempt(action) if self.is_root else None)
+        return _outcome(outcome)
+
+    def on_root(self, action: Callable[[], T]) -> T | None:
+        """What an action gives on rank 0, None elsewhere; an error of it is raised on every rank."""
+        outcome, error = _attempt(action) if self.is_root else (None, None)
+        return _outcome((outcome, self.broadcast_object(error)))
+
+    def agreed(self, action: Callable[[], T]) -> T:
+        """What an action gives on each rank; the first error of any rank is raised on every rank."""
+        outcome, error = _attempt(action)
+        errors = self.gather_objects(error)
+        return _outcome((outcome, next((e for e in errors if e is not None), None)))
+
     def gather_objects(self, value: Any) -> list[Any]:
         """A small Python object of every rank, in rank order, on every rank."""
         return [value] if self._comm is None else self._comm.allgather(value)
@@ -116,6 +137,33 @@ class Communicator:
         raise SystemExit(1)
 
 
+def end_with_launcher(communicator: Communicator) -> None:
+    """End this process within seconds of the death of the one that started it, if it is one rank of several."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    if communicator.size > 1:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _attempt(action: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return action(), None
+    except (InputError, RunError) as error:
+        return None, error
+
+
+def _outcome(attempt: tuple[Any, Exception | None]) -> Any:
+    outcome, error = attempt
+    if error is not None:
+        raise error
+    return outcome
+
+
 def _wait(request: Any) -> None:
     """Wait for a message without keeping a core busy for long: ranks may share cores, and signals are handled."""
     patience = time.monotonic() + SPIN_SECONDS
@@ -127,7 +175,8 @@ def _wait(request: Any) -> None:
 def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     """All processes of this launch, or one rank where there is no MPI; the cores of a node are shared out.
 
-    A script calls this before it computes anything, so that no rank takes threads for cores of others.
+    A script calls this before it computes anything, so that no rank takes threads for cores of others. From then on
+    an exception that nobody catches on one of several ranks ends them all.
 
     Raises `InputError` if the launcher says that it started several processes and this MPI sees one: then every
     process would do the whole run and write the same file.
@@ -145,6 +194,8 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     if communicator.size == 1:
         _refuse_foreign_launcher(communicator.library, environment)
     communicator.threads = _limit_threads(communicator)
+    if communicator.size > 1:
+        sys.excepthook = lambda kind, error, trace: communicator.abort(error)
     return communicator
 
 

@@ -18,7 +18,7 @@ def plot_history(result: Result, title: str, path: Path) -> None:
     step, energy, error = history["step"], history["energy"], history["energy_error"]
     figure, axes = plt.subplots(3, 1, figsize=(7, 8), sharex=True, height_ratios=(2, 1, 1), layout="constrained")
     reference = result.measured.get("reference", np.nan)
-    if np.isfinite(reference):
+    if np.isfinite(reference) and reference != 0:
         _plot_distance(axes[0], step, energy, error, reference, result)
     else:
         axes[0].fill_between(step, energy - error, energy + error, alpha=0.3, lw=0)
@@ -50,7 +50,7 @@ def _plot_distance(axis, step, energy, error, reference: float, result: Result) 
     final_error = result.measured["energy_error"] / scale
     last = step[-1] if len(step) else 0
     axis.errorbar([last], [final], [final_error], fmt="o", color="C3", capsize=3, label="measured")
-    noise = max(float(np.nanmedian(error)) / scale if len(step) else 0.0, final_error, 1e-12)
+    noise = np.nanmax([final_error, *error[np.isfinite(error)][-100:] / scale, 1e-12])
     axis.set_yscale("symlog", linthresh=noise)
     axis.axhline(0, lw=0.8, color="black")
     axis.set_ylabel("relative error of the energy")

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar on a terminal, a line every 30 seconds elsewhere."""
 
+import logging
 import sys
 import time
 from types import TracebackType
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from nqs.text import with_error
 
 LOG_SECONDS = 30.0
+logger = logging.getLogger("nqs")
 
 
 class ProgressReport:
@@ -23,6 +25,7 @@ class ProgressReport:
         self._task = TaskID(0)
         self._last_line = self._began = time.monotonic()
         self._start = start
+        self._handler = _LogHandler(self)
 
     def __enter__(self) -> "ProgressReport":
         if self._is_shown and self._console.is_terminal:
@@ -35,11 +38,21 @@ class ProgressReport:
             )
             self._task = self._bar.add_task("", total=self._steps, completed=self._start)
             self._bar.start()
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        logger.removeHandler(self._handler)
         if self._bar is not None:
             self._bar.stop()
+
+    def log(self, text: str) -> None:
+        """A line of its own, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False, markup=False)
+        elif self._is_shown:
+            print(text, file=sys.stderr, flush=True)
 
     def step(self, row: dict[str, float]) -> None:
         """A step is done; `row` is its row of the history."""
@@ -52,4 +65,14 @@ class ProgressReport:
         elif time.monotonic() - self._last_line >= LOG_SECONDS:
             self._last_line = time.monotonic()
             left = (self._last_line - self._began) / (done - self._start) * (self._steps - done)
-            print(f"step {done}/{self._steps}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+            self.log(f"step {done}/{self._steps}  {text}  {left:.0f} s left")
+
+
+class _LogHandler(logging.Handler):
+    def __init__(self, progress: ProgressReport):
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a message of the package."""
+        self._progress.log(f"nqs: {record.getMessage()}")

@@ -17,7 +17,7 @@ PACKAGES = ("nqs", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "h5py"
 def describe_launch(communicator: Communicator, seed: int) -> dict[str, Any]:
     """What ran, where and with what; the end is added by `ended`. Collective."""
     hosts = communicator.gather_objects(platform.node())
-    commit, diff = _git_state(Path(__file__).parent)
+    commit, diff = _git_state(Path(__file__).parent) if communicator.is_root else ("", "")
     job = os.environ.get("SLURM_JOB_ID", "")
     return {
         "argv": " ".join(sys.argv),

@@ -1,23 +1,32 @@
 """Collects the history of a run and puts snapshots into its file."""
 
+import logging
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs import results
+from nqs.errors import InputError, RunError
+from nqs.guards import measured_warnings, step_warnings
 from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.provenance import describe_launch, ended
 from nqs.results import Result, Status
 from nqs.state import State
+from nqs.writer import Writer
+
+logger = logging.getLogger("nqs")
 
 
 class Recorder:
-    """The record of one launch, continuing that of `previous`; `path` may be None for a run without a file."""
+    """The record of one launch, continuing that of `previous`; `writer` is with rank 0 only, None without a file.
+
+    Raises `InputError` if the file exists and is not what is continued.
+    """
 
     def __init__(
         self,
@@ -25,20 +34,22 @@ class Recorder:
         hamiltonian: SpinHamiltonian,
         view: RealView,
         seed: int,
-        path: Path | None,
+        writer: Writer | None,
         config: str,
         config_hash: str,
         previous: Result | None,
     ):
-        self._communicator, self._hamiltonian, self._view = communicator, hamiltonian, view
-        self._path, self._config, self._config_hash = path, config, config_hash
+        self._communicator, self._hamiltonian, self._view, self._writer = communicator, hamiltonian, view, writer
+        self._config, self._config_hash = config, config_hash
+        communicator.on_root(lambda: _check_continues(writer, previous))
+        reference = hamiltonian.reference_energy()
+        self._bound = hamiltonian.lower_bound() if reference is None else reference
         self._earlier = () if previous is None else previous.provenance
+        self._warnings = [] if previous is None else list(previous.warnings)
         self._launch = describe_launch(communicator, seed)
         history = results.empty_history() if previous is None else previous.history
         self._columns = {name: list(values) for name, values in history.items()}
         self._last: Result | None = None
-        if path is not None and communicator.is_root:
-            path.parent.mkdir(parents=True, exist_ok=True)
 
     @property
     def wall_time(self) -> float:
@@ -50,11 +61,17 @@ class Recorder:
         """Record a step."""
         for name, values in self._columns.items():
             values.append(row[name])
+        self._warn(step_warnings(self._columns, self._bound))
 
     def snapshot(self, state: State, status: Status, measured: dict[str, float] | None = None) -> Result:
-        """The result as it stands, also written to the file; collective. The chains are with rank 0 only."""
+        """The result as it stands, also written to the file; collective. The chains are with rank 0 only.
+
+        Raises `RunError` if the file of a run that ends cannot be written; one that goes on tries again later.
+        """
         chains = self._communicator.gather(np.asarray(state.x))
         launch = self._launch if status == "running" else ended(self._launch)
+        if measured is not None:
+            self._warn(measured_warnings(measured, self._bound))
         result = Result(
             status=status,
             config=self._config,
@@ -71,18 +88,56 @@ class Recorder:
                 "optimizer": state_arrays(state.optimizer),
             },
             measured=measured or {},
+            warnings=tuple(self._warnings),
             instance=self._hamiltonian.instance(),
             ansatz=self._view.build(jnp.asarray(state.theta)),
         )
-        self._write(result)
+        self._communicator.on_root(lambda: self._write(result))
         return result
 
-    def failed(self) -> None:
-        """Mark the last snapshot, which is good, as that of a run that failed."""
-        if self._last is not None:
-            self._write(replace(self._last, status="failed", provenance=(*self._earlier, ended(self._launch))))
+    def failed(self, error: RunError) -> RunError:
+        """Mark the last snapshot, which is good, as that of a run that failed; the error that says so. Collective."""
+        last, writer = self._last, self._writer
+        if last is None or writer is None:
+            return error
+        try:
+            self._write(replace(last, status="failed", provenance=(*self._earlier, ended(self._launch))))
+        except RunError as unwritten:
+            return RunError(f"{error}; and {unwritten}")
+        return RunError(f"{error}; {writer.path} keeps the last good snapshot, of {last.n_steps} steps")
 
     def _write(self, result: Result) -> None:
-        self._last = result
-        if self._path is not None and self._communicator.is_root:
-            results.write(self._path, result)
+        if self._writer is None:
+            return
+        try:
+            self._writer.write(result)
+            self._last = result
+        except OSError as error:
+            path, reason = self._writer.path, error.strerror or error
+            text = f"{path}: a snapshot of {result.n_steps} steps could not be written ({reason})"
+            kept = f"; the one of {self._last.n_steps} steps is intact" if self._last is not None else ""
+            if result.status != "running":
+                raise RunError(text + kept) from error
+            self._warn([("snapshot", f"{text}{kept}; the run goes on")])
+
+    def _warn(self, found: Iterable[tuple[str, str]]) -> None:
+        known = {warning["kind"] for warning in self._warnings}
+        step = len(self._columns["step"])
+        for kind, text in found:
+            if kind in known and kind != "snapshot":
+                continue
+            if kind not in known:
+                self._warnings.append({"kind": kind, "step": step, "message": text})
+            if self._communicator.is_root:
+                logger.warning("after %d steps: %s", step, text)
+
+
+def _check_continues(writer: Writer | None, previous: Result | None) -> None:
+    found = None if writer is None else writer.existing()
+    if writer is None or found is None:
+        return
+    if previous is None:
+        path = str(writer.path)
+        raise InputError(f"{path} exists: give another name, or continue it with previous=nqs.load({path!r})")
+    if not np.array_equal(found.history["wall_time"], previous.history["wall_time"]):
+        raise InputError(f"{writer.path} exists and is not the result that is to be continued")

@@ -1,5 +1,6 @@
 """The one flat array that ranks add up in a step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from nqs.gradient import energy_components, gradient_sums
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.sampler.metropolis import SamplerInfo
-from nqs.statistics import block_sums
+from nqs.statistics import N_SUMS, block_sums
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,25 @@ class StepSums:
 
     wishes: Float[np.ndarray, " 2"]
     counts: Float[np.ndarray, " 2"]
-    blocks: Float[np.ndarray, "3 n_chains blocks"]
+    blocks: Float[np.ndarray, "4 n_chains blocks"]
     gradient: Float[np.ndarray, "one_plus_components n_parameters"]
 
 
 def reduce_step(
     communicator: Communicator,
-    wishes: Float[np.ndarray, " 2"],
+    wishes: Callable[[], Float[np.ndarray, " 2"]],
     local: Float[Array, " n"],
     n_chains: int,
     blocks: int,
     n_parameters: int,
 ) -> StepSums:
-    """One Allreduce of the wishes of this rank and of its `local_sums`."""
-    total = communicator.sum(np.concatenate([wishes, np.asarray(local)]))
-    wishes, counts, block_part, gradient = np.split(total, [2, 4, 4 + 3 * n_chains * blocks])
-    return StepSums(wishes, counts, block_part.reshape(3, n_chains, blocks), gradient.reshape(-1, n_parameters))
+    """One Allreduce of the wishes of this rank, asked as late as can be, and of its `local_sums`."""
+    values = np.asarray(local)
+    total = communicator.sum(np.concatenate([wishes(), values]))
+    all_wishes, counts, block_part, gradient = np.split(total, [2, 4, 4 + N_SUMS * n_chains * blocks])
+    return StepSums(
+        all_wishes, counts, block_part.reshape(N_SUMS, n_chains, blocks), gradient.reshape(-1, n_parameters)
+    )
 
 
 @eqx.filter_jit
@@ -61,5 +65,5 @@ def local_sums(
     flat = samples.reshape(-1, samples.shape[-1])
     shifted = energy_components((energies - shift).ravel(), components)
     gradient = gradient_sums(view, theta, flat, shifted, chunk_size)
-    placed = jnp.zeros((3, n_chains, blocks)).at[:, chains].set(block_sums(energies, shift, blocks))
+    placed = jnp.zeros((N_SUMS, n_chains, blocks)).at[:, chains].set(block_sums(energies, shift, blocks))
     return jnp.concatenate([jnp.stack([info.n_accepted, info.n_proposed]), placed.ravel(), gradient.ravel()])

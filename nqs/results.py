@@ -51,8 +51,8 @@ class Result:
 
     `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end);
     `parameters` are by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a
-    continuation needs, the chains in global order. `config` is the resolved run file as TOML, empty for a run
-    from a script.
+    continuation needs, the chains in global order. `warnings` have a kind, a step and a message. `config` is the
+    resolved run file as TOML, empty for a run from a script.
     """
 
     status: Status
@@ -64,6 +64,7 @@ class Result:
     parameters: dict[str, np.ndarray]
     state: dict[str, Any]
     measured: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[dict[str, Any], ...] = ()
     instance: dict[str, np.ndarray] = field(default_factory=dict)
     ansatz: Any = None
 
@@ -92,6 +93,7 @@ def to_group(result: Result) -> Group:
         "provenance": Group({f"{i:03d}": _datasets(launch) for i, launch in enumerate(result.provenance)}),
         "history": Group(dict(history)),
         "measured": Group(dict(measured)),
+        "warnings": Group({f"{i:03d}": _datasets(warning) for i, warning in enumerate(result.warnings)}),
         "parameters": _nested(result.parameters),
         "state": Group({**state, "optimizer": Group(dict(optimizer))}),
         "instance": _datasets(result.instance),
@@ -130,6 +132,7 @@ def from_group(content: Group, name: str) -> Result:
             parameters=_flat(content.items["parameters"]),
             state=state,
             measured=_values(content.items.get("measured", Group())),
+            warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),
             instance=_values(content.items.get("instance", Group())),
         )
     except KeyError as error:

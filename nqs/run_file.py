@@ -15,6 +15,7 @@ from msgspec.structs import fields, replace
 
 from nqs import schema
 from nqs.errors import InputError
+from nqs.sampler.move_rules import move_error
 from nqs.schema import Config
 
 # Keys of [run] that a continuation may change.
@@ -27,12 +28,12 @@ def read(path: Path, overrides: dict[str, str]) -> Config:
     Raises `InputError` naming the file, the table and the key, what is allowed and the nearest right spelling.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        text = path.read_text()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a TOML file: {error}") from error
-    return parse(_overridden(content, overrides), str(path))
+    return parse_text(text, str(path), overrides)
 
 
 def parse(content: dict[str, Any], name: str) -> Config:
@@ -41,6 +42,7 @@ def parse(content: dict[str, Any], name: str) -> Config:
     Raises `InputError`.
     """
     _check_finite(content, name, "")
+    content = {table: _with_kind(table, value) for table, value in content.items()}
     try:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
@@ -48,12 +50,16 @@ def parse(content: dict[str, Any], name: str) -> Config:
     return _resolve(config, name)
 
 
-def parse_text(text: str, name: str) -> Config:
-    """The configuration in the TOML text that came from the file called `name`.
+def parse_text(text: str, name: str, overrides: dict[str, str] | None = None) -> Config:
+    """The configuration in the TOML text that came from the file called `name`, with overrides put over it.
 
     Raises `InputError`.
     """
-    return parse(tomllib.loads(text), name)
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{name}: not a TOML file: {error}") from error
+    return parse(_overridden(content, overrides or {}), name)
 
 
 def to_toml(config: Config) -> str:
@@ -74,7 +80,8 @@ def difference(old: Config, new: Config) -> list[str]:
 
 
 def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
-    for path, text in overrides.items():
+    """Put overrides over the content; the keys that another `kind` does not have make way."""
+    for path, text in sorted(overrides.items(), key=lambda item: not item[0].endswith(".kind")):
         *tables, key = path.split(".")
         target = content
         for table in tables:
@@ -82,10 +89,23 @@ def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str,
             if not isinstance(target, dict):
                 raise InputError(f"--{path}: {table} is not a table")
         try:
-            target[key] = tomllib.loads(f"value = {text}")["value"]
+            value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            target[key] = text
+            value = text
+        if key == "kind" and target.get("kind", value) != value:
+            struct = _struct_at(tables, {**content, tables[-1]: {"kind": value}})
+            known = {field.name for field in fields(struct)} if struct else set()
+            for other in set(target) - known:
+                del target[other]
+        target[key] = value
     return content
+
+
+def _with_kind(table: str, value: Any) -> Any:
+    """A table without `kind` is of the default kind, where there is one."""
+    default = next((field.default for field in fields(Config) if field.name == table), None)
+    tag = default.__struct_config__.tag if isinstance(default, msgspec.Struct) else None
+    return {"kind": tag, **value} if tag is not None and isinstance(value, dict) else value
 
 
 def _resolve(config: Config, name: str) -> Config:
@@ -104,6 +124,8 @@ def _resolve(config: Config, name: str) -> Config:
                 "hamiltonian.extent", f"a {system.lattice} lattice needs {dimension} lengths, not {len(system.extent)}"
             )
         n_sites = math.prod(system.extent)
+        if n_sites > schema.MAX_SITES:
+            wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {schema.MAX_SITES}")
         if isinstance(system, schema.Heisenberg) and system.total_sz != "free":
             total_sz = system.total_sz
             if (n_sites / 2 + total_sz) % 1 or abs(total_sz) > n_sites / 2:
@@ -140,14 +162,8 @@ def _resolve_moves(sampler: schema.Metropolis, total_sz: float | None, on_lattic
     names = set(move) if isinstance(move, dict) else {move}
     if not names:
         wrong("sampler.move", f"an empty table; allowed: {_listed(get_args(schema.MoveName))}")
-    if total_sz is not None and "flip" in names:
-        wrong("sampler.move", f'flip breaks the fixed total_sz = {total_sz:g}; use exchange, or total_sz = "free"')
-    if total_sz is not None and total_sz != 0 and "global_flip" in names:
-        wrong("sampler.move", f"global_flip turns total_sz = {total_sz:g} into its negative; use exchange")
-    if total_sz is None and names == {"exchange"}:
-        wrong("sampler.move", "exchange alone never changes the magnetisation; add flip, or fix total_sz")
-    if names == {"global_flip"}:
-        wrong("sampler.move", "global_flip alone reaches two configurations; add flip or exchange")
+    if error := move_error(names, total_sz):
+        wrong("sampler.move", error)
     pairs = sampler.pairs
     if "exchange" in names:
         pairs = pairs or ("neighbours" if on_lattice else "all")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=2**31)]
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Schedule = dict[str, float | int | bool | str]
@@ -50,8 +50,8 @@ class Heisenberg(OnLattice, tag="heisenberg", frozen=True, kw_only=True):
 class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, kw_only=True):
     """H = -sum_{i<j} J_ij ZZ - Gamma sum X with Pauli matrices, J_ij ~ N(0, 1/N)."""
 
-    n_sites: Annotated[Annotated[int, Meta(ge=2)] | None, Meta(description="N, where couplings are drawn")] = None
-    instance: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="seed of the couplings")] = None
+    n_sites: Annotated[Annotated[int, Meta(ge=2, le=10_000)] | None, Meta(description="N of drawn couplings")] = None
+    instance: Annotated[Annotated[int, Meta(ge=0, le=2**62)] | None, Meta(description="seed of the couplings")] = None
     couplings: Annotated[str | None, Meta(description="or a file (.npy or text) with the N x N matrix J")] = None
     transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
 
@@ -76,7 +76,7 @@ class FeedForward(Kind, tag="ffn", frozen=True, kw_only=True):
 
 
 class Flax(Kind, tag="flax", frozen=True, kw_only=True):
-    """Any Flax linen module, for example of NetKet, that maps (batch, n_sites) to log psi of shape (batch,)."""
+    """Any Flax linen module, as of NetKet: (batch, n_sites) to log psi (batch,), in the module's own precision."""
 
     module: Annotated[str, Meta(description='"package.module:Class"')]
     arguments: Annotated[
@@ -100,7 +100,7 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
     n_chains: Annotated[Count, Meta(description="chains, all ranks together")] = 128
     n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
     sweeps: Annotated[Count, Meta(description="sweeps between two samples of a chain")] = 1
-    burn_in: Annotated[Annotated[int, Meta(ge=0)], Meta(description="sweeps before step 0")] = 50
+    burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before step 0")] = 50
 
 
 class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
@@ -135,13 +135,13 @@ class Measure(Table, frozen=True, kw_only=True):
     """The reported energy: frozen parameters, chains started anew."""
 
     n_samples: Annotated[Count, Meta(description="samples, all ranks together; rounded up to whole steps")] = 65536
-    burn_in: Annotated[Annotated[int, Meta(ge=0)], Meta(description="sweeps before the first sample")] = 500
+    burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before the first sample")] = 500
 
 
 class Run(Table, frozen=True, kw_only=True):
     """How long, where to, from where."""
 
-    steps: Annotated[Annotated[int, Meta(ge=0)], Meta(description="optimisation steps")] = 300
+    steps: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="optimisation steps")] = 300
     seed: Annotated[Annotated[int, Meta(ge=0, lt=2**32)], Meta(description="of parameters and chains")] = 0
     precision: Annotated[Literal["float64", "float32"], Meta(description="of the network; sums are always float64")] = (
         "float64"
@@ -164,6 +164,7 @@ class Config(Table, frozen=True, kw_only=True):
     run: Run = Run()
 
 
+MAX_SITES = 10**6
 LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3}
 SCHEDULES = (
     "constant_schedule",

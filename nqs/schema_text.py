@@ -32,7 +32,7 @@ def _unwrapped(annotation: Any) -> tuple[Any, str]:
     description = ""
     if get_origin(annotation) is Annotated:
         annotation, *notes = get_args(annotation)
-        description = next((note.description or "" for note in notes if isinstance(note, msgspec.Meta)), "")
+        description = " ".join(n.description for n in notes if isinstance(n, msgspec.Meta) and n.description)
     return annotation, description
 
 

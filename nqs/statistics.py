@@ -1,39 +1,55 @@
 """Error bars and diagnostics of correlated samples.
 
 The samples of a step are grouped in blocks of consecutive samples of one chain: a whole chain where there are
-at least `MIN_BLOCKS` chains, otherwise equal parts of it. Sums over blocks are all that ranks exchange.
+at least `MIN_BLOCKS` chains, otherwise parts of it as equal as they go. Sums over blocks are all that ranks exchange.
 """
 
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float, Inexact, Int
 
 MIN_BLOCKS = 32
+N_SUMS = 4
 WINDOW = 32
 
 
 def blocks_per_chain(n_chains: int, samples_per_chain: int) -> int:
-    """The smallest number of equal blocks a chain that makes `MIN_BLOCKS` or more of all chains, if there is one."""
-    divisors = (b for b in range(1, samples_per_chain + 1) if samples_per_chain % b == 0)
-    return next((b for b in divisors if b * n_chains >= MIN_BLOCKS), samples_per_chain)
+    """How many blocks a chain has, so that all chains have `MIN_BLOCKS` or more if there are as many samples."""
+    return min(samples_per_chain, -(-MIN_BLOCKS // n_chains))
+
+
+def block_sizes(samples_per_chain: int, blocks: int) -> Int[np.ndarray, " blocks"]:
+    """The number of samples in each block of a chain; they differ by one at most."""
+    return np.diff(np.arange(blocks + 1) * samples_per_chain // blocks)
 
 
 def block_sums(
     energies: Inexact[Array, "n_local per_chain"], shift: Float[Array, ""], blocks: int
-) -> Float[Array, "3 n_local blocks"]:
-    """Σ Re(E_L − shift), Σ Im E_L and Σ |E_L − shift|² over each block; `shift` is near the mean."""
-    blocked = (energies - shift).reshape(len(energies), blocks, -1)
-    parts = [jnp.real(blocked), jnp.imag(blocked), jnp.abs(blocked) ** 2]
-    return jnp.stack([jnp.sum(part.astype(float), axis=-1) for part in parts])
+) -> Float[Array, "4 n_local blocks"]:
+    """Σ Re e, Σ Im e, Σ |e|² and Σ (Re e)² over each block with e = E_L − shift; `shift` is near the mean."""
+    shifted = energies - shift
+    real, imaginary = jnp.real(shifted).astype(float), jnp.imag(shifted).astype(float)
+    parts = jnp.stack([real, imaginary, real**2 + imaginary**2, real**2])
+    block = np.repeat(np.arange(blocks), block_sizes(energies.shape[1], blocks))
+    return jnp.zeros((N_SUMS, len(energies), blocks)).at[:, :, block].add(parts)
+
+
+def blocked_error(sums: Float[np.ndarray, "n_chains blocks"], sizes: Int[np.ndarray, " blocks"]) -> float:
+    """The error of the mean of all samples from the spread of the block sums; NaN for a single block."""
+    n_samples, n_blocks = len(sums) * sizes.sum(), sums.size
+    if n_blocks < 2:
+        return np.nan
+    deviations = sums - sums.sum() / n_samples * sizes
+    return float(np.sqrt(n_blocks / (n_blocks - 1) * np.sum(deviations**2)) / n_samples)
 
 
 @dataclass(frozen=True)
 class EnergyStatistics:
     """Energy of one step: mean, its error from the spread of the block means, and variance ⟨|E_L − E|²⟩.
 
-    `deviations[0]` and `[1]`, of shape (n_chains,), are the chain means of Re E_L − E and of |E_L − E|².
+    `deviations[0]` and `[1]`, of shape (n_chains,), are the chain means of Re E_L − E and of (Re E_L − E)².
     """
 
     energy: float
@@ -44,23 +60,18 @@ class EnergyStatistics:
 
 
 def energy_statistics(
-    sums: Float[np.ndarray, "3 n_chains blocks"], shift: float, samples_per_chain: int
+    sums: Float[np.ndarray, "4 n_chains blocks"], shift: float, samples_per_chain: int
 ) -> EnergyStatistics:
     """The statistics of a step from the block sums of all chains."""
-    per_block = samples_per_chain // sums.shape[2]
-    means = sums / per_block
-    real, imaginary, square = means.mean(axis=(1, 2))
-    chain_mean, chain_imaginary, chain_square = means.mean(axis=2)
-    deviation = chain_mean - real
-    squares = chain_square - 2 * real * chain_mean + real**2 - 2 * imaginary * chain_imaginary + imaginary**2
-    n_blocks = means[0].size
-    error = float(np.std(means[0], ddof=1) / np.sqrt(n_blocks)) if n_blocks > 1 else np.nan
+    n_chains, blocks = sums.shape[1:]
+    chain_real, _, _, chain_real_square = sums.sum(axis=2) / samples_per_chain
+    real, imaginary, square, _ = sums.sum(axis=(1, 2)) / (n_chains * samples_per_chain)
     return EnergyStatistics(
         energy=float(shift + real),
         energy_imaginary=float(imaginary),
-        energy_error=error,
+        energy_error=blocked_error(sums[0], block_sizes(samples_per_chain, blocks)),
         variance=float(max(square - real**2 - imaginary**2, 0.0)),
-        deviations=np.stack([deviation, squares]),
+        deviations=np.stack([chain_real - real, chain_real_square - 2 * real * chain_real + real**2]),
     )
 
 
@@ -116,8 +127,8 @@ def series_statistics(series: Inexact[np.ndarray, "n_chains length"]) -> SeriesS
     from arviz_stats.base.array import array_stats
 
     n_chains, length = series.shape
-    blocks = blocks_per_chain(n_chains, length)
-    means = series.reshape(n_chains * blocks, -1).mean(axis=1)
+    sizes = block_sizes(length, blocks_per_chain(n_chains, length))
+    sums: Inexact[np.ndarray, "n_chains blocks"] = np.add.reduceat(series, np.cumsum(sizes) - sizes, axis=1)
     real = np.real(series)
     if length >= 4 and np.ptp(real) > 0:
         rhat = np.asarray(array_stats.rhat(real, chain_axis=0, draw_axis=1)).item()
@@ -125,13 +136,10 @@ def series_statistics(series: Inexact[np.ndarray, "n_chains length"]) -> SeriesS
     else:
         rhat = ess = np.nan
 
-    def error(values):
-        return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
-
     return SeriesStatistics(
         mean=complex(series.mean()),
-        error=error(means.real),
-        error_imaginary=error(means.imag),
+        error=blocked_error(np.real(sums), sizes),
+        error_imaginary=blocked_error(np.imag(sums), sizes),
         variance=float(np.var(series)),
         rhat=rhat,
         tau=series.size / ess,

@@ -4,6 +4,7 @@ Each rank watches for itself; the wishes of all ranks are added up in the reduct
 the same step.
 """
 
+import logging
 import signal
 import threading
 import time
@@ -13,19 +14,20 @@ from types import FrameType
 import numpy as np
 from jaxtyping import Float
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 LOOK_SECONDS = 0.5
+logger = logging.getLogger("nqs")
 
 
 class Watch:
-    """SIGTERM, SIGUSR1, a file `<output>.stop`, `max_seconds` and the snapshot interval, as a context manager.
+    """SIGTERM, SIGUSR1, SIGINT (once), a stop file, `max_seconds` and the snapshot interval, as a context manager.
 
     The file and the clocks count on the root only.
     """
 
-    def __init__(self, output: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool):
-        self._stop_file = None if output is None or not is_root else output.with_name(output.name + ".stop")
-        self._snapshot_seconds = snapshot_seconds if is_root and output is not None else float("inf")
+    def __init__(self, stop_file: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool):
+        self._stop_file = stop_file
+        self._snapshot_seconds = snapshot_seconds if is_root and stop_file is not None else float("inf")
         self._end = time.monotonic() + max_seconds if is_root and max_seconds is not None else float("inf")
         self._last_snapshot = self._last_look = time.monotonic()
         self._reason = ""
@@ -39,11 +41,6 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  # what signal.signal returned
-
-    @property
-    def reason(self) -> str:
-        """Why this rank wants to stop; empty if it does not."""
-        return self._reason
 
     def wishes(self) -> Float[np.ndarray, " 2"]:
         """(stop, snapshot), each 0 or 1."""
@@ -62,9 +59,13 @@ class Watch:
         self._last_snapshot = time.monotonic()
 
     def stopped(self) -> None:
-        """Remove the stop file, so that the next launch does not stop at once."""
+        """Say why in the log and remove the stop file, so that the next launch does not stop at once."""
+        if self._reason:
+            logger.info("stopping: %s", self._reason)
         if self._stop_file is not None:
             self._stop_file.unlink(missing_ok=True)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._reason:
+            raise KeyboardInterrupt
         self._reason = f"received {signal.Signals(number).name}"

@@ -4,13 +4,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from nqs import results
+from nqs import cli, results, run_file
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+
+# Open MPI refuses root and more ranks than cores without these; MPICH does not know them.
+MPI_SETTINGS = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
 
 SMALL = """
 [hamiltonian]
@@ -35,13 +45,40 @@ steps = 6
 """
 
 
+def call(*arguments: object) -> int | str | None:
+    """The exit code of `nqs …` in this process."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    return caught.value.code
+
+
+def small_result(n_steps: int = 2) -> results.Result:
+    """A result as a run would write it, made without one."""
+    return results.Result(
+        status="running",
+        config=run_file.to_toml(run_file.parse_text(SMALL + "seed = 1", "small.toml")),
+        config_hash="0",
+        energy_unit="unit of J",
+        provenance=({"argv": "nqs run small.toml", "seed": 1},),
+        history={name: np.arange(n_steps) + 0.5 for name in results.HISTORY},
+        parameters={"weights": np.ones((4, 4)), "hidden_bias": np.ones(4)},
+        state={
+            "step": n_steps,
+            "chains": np.ones((10, 8), np.int8),
+            "energy_shift": 0.0,
+            "window": np.zeros((0, 2, 10)),
+            "optimizer": [],
+        },
+    )
+
+
 def start(*command: object, ranks: int = 0, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, under mpirun where `ranks` is given."""
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks else []
     return subprocess.run(
         [*launcher, *map(str, command)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**os.environ, **MPI_SETTINGS, **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -57,3 +94,17 @@ def history(path: Path) -> dict[str, np.ndarray]:
     """The columns of a result that do not depend on the clock."""
     columns = results.read(path).history
     return {name: values for name, values in columns.items() if name != "wall_time"}
+
+
+def small_vmc(**options) -> Any:
+    """An Ising ring of eight sites."""
+    import jax
+
+    import nqs
+    from hamiltonians.ising import TransverseIsing
+    from hamiltonians.lattice import Lattice
+
+    hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
+    ansatz = nqs.RBM(8, key=jax.random.key(0))
+    sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=40)
+    return nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(0.02), **options)

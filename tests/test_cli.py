@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from launching import BIN, SMALL, history, nqs
+from launching import BIN, SMALL, call, history, nqs
 
-from nqs import cli, results
+from nqs import results
 
 
 @pytest.fixture
@@ -15,12 +15,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(SMALL)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(*arguments) -> int:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(argument) for argument in arguments])
-    return caught.value.code
 
 
 def refused(capsys, *arguments) -> str:
@@ -102,43 +96,6 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert "# 72 real parameters" in text
     assert "memory" in text
     assert [path.name for path in folder.iterdir()] == ["small.toml"]
-
-
-ODD_RING = '[hamiltonian]\nkind = "heisenberg"\nextent = [5]\ntotal_sz = 0.5\nmarshall = true'
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "none.toml"], "none.toml: cannot be read"),
-        (["run", "small.toml", "--run.stps", "3"], "did you mean steps?"),
-        (["run", "small.toml", "--run.steps"], "--run.steps: a value is missing"),
-        (["run", "small.toml", "--ansatz.kind", "flax", "--ansatz.module", "nowhere:X"], "[ansatz] module 'nowhere:X'"),
-        (
-            ["run", "small.toml", "--ansatz.kind=flax", "--ansatz.module=netket.models:RBM", "--ansatz.arguments.x=1"],
-            "[ansatz]",
-        ),
-        (
-            ["run", "small.toml", "--optimizer.learning_rate.schedule", "linear_schedule"],
-            "[optimizer] learning_rate, schedule linear_schedule: missing a required argument",
-        ),
-        (["run", "sk.toml"], "[hamiltonian] couplings missing.txt: cannot be read"),
-        (["run", "odd.toml"], "needs a bipartite lattice"),
-        (["report", "none.h5"], "none.h5: cannot be read"),
-        (["report", "small.toml"], "small.toml: not a whole HDF5 file"),
-        (["report", "none.h5", "--run.steps", "3"], "takes no --run.steps"),
-        (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
-        (["exact", "sk40.toml"], "no exact energies"),
-        (["exact", "small.toml", "--levels", "0"], "--levels 0"),
-    ],
-)
-def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
-    (folder / "sk.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\ncouplings = "missing.txt"')
-    (folder / "sk40.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\nn_sites = 40')
-    (folder / "odd.toml").write_text(ODD_RING)
-    before = sorted(folder.iterdir())
-    assert message in refused(capsys, *arguments)
-    assert sorted(folder.iterdir()) == before
 
 
 def test_a_log_has_lines_and_no_bar(folder):

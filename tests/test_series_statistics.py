@@ -20,7 +20,7 @@ def replicas(shape: tuple[int, int]) -> list[SeriesStatistics]:
     return [series_statistics(5.0 + 2.0 * ar1(rng, RHO, shape)) for _ in range(N_REPLICAS)]
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (4, 1024), (1, 4096)])
+@pytest.mark.parametrize("shape", [(64, 64), (4, 1024), (1, 4096), (1, 4093), (10, 409)])
 def test_error_bars_of_correlated_chains(shape):
     """z = (mean − true mean)/error has mean 0 and standard deviation 1 over repetitions."""
     found = replicas(shape)

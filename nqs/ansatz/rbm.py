@@ -32,8 +32,13 @@ class RBM(Ansatz):
         dtype: str = "float64",
         stddev: float = 0.01,
     ):
-        """Parameters are drawn from N(0, stddev²); `dtype` complex makes real and imaginary parts of that variance."""
+        """Parameters are drawn from N(0, stddev²); `dtype` complex makes real and imaginary parts of that variance.
+
+        Raises `ValueError` if no hidden unit is left.
+        """
         n_hidden = round(alpha * n_sites)
+        if n_hidden < 1:
+            raise ValueError(f"alpha = {alpha:g} leaves no hidden unit for {n_sites} sites")
         keys = jax.random.split(key, 3)
 
         def draw(k, shape):

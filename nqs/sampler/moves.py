@@ -5,6 +5,7 @@ The random part of a proposal does not depend on the configuration and is drawn 
 """
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,7 +17,9 @@ from hamiltonians.space import Flip
 
 
 class Move(eqx.Module):
-    """A symmetric proposal."""
+    """A symmetric proposal; `name` is its name in a run file."""
+
+    name: ClassVar[str]
 
     @abc.abstractmethod
     def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
@@ -30,6 +33,8 @@ class Move(eqx.Module):
 class LocalFlip(Move):
     """Flips one site, drawn uniformly."""
 
+    name: ClassVar[str] = "flip"
+
     def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
         return jax.random.randint(key, (n_proposals,), 0, n_sites)
 
@@ -40,12 +45,15 @@ class LocalFlip(Move):
 class Exchange(Move):
     """Swaps the two spins of a pair drawn uniformly from `pairs`, so that Σ x is conserved.
 
-    A pair of equal spins is a null exchange, which is no acceptance.
+    A pair of equal spins is a null exchange, which is no acceptance. Raises `ValueError` without a pair.
     """
 
     pairs: Int[Array, "n_pairs 2"]
+    name: ClassVar[str] = "exchange"
 
     def __init__(self, pairs: Int[np.ndarray, "n_pairs 2"]):
+        if len(pairs) == 0:
+            raise ValueError("an exchange needs a pair of sites")
         self.pairs = jnp.asarray(pairs, dtype=jnp.int32)
 
     def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
@@ -58,6 +66,8 @@ class Exchange(Move):
 
 class GlobalFlip(Move):
     """Flips every site."""
+
+    name: ClassVar[str] = "global_flip"
 
     def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
         return jnp.zeros((n_proposals,), jnp.int32)

@@ -1,0 +1,59 @@
+"""What a physicist would frown at: warned about once, in the log and in the result."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from nqs.statistics import WINDOW
+
+LOW_ACCEPTANCE, HIGH_ACCEPTANCE = 0.01, 0.99
+HIGH_RHAT = 1.1
+SIGMAS = 5.0
+EXPLOSION = 100.0
+
+
+def step_warnings(history: Mapping[str, Sequence[float]], bound: float) -> Iterator[tuple[str, str]]:
+    """Kind and text of what is suspicious at the last step of a history; no energy may lie below `bound`."""
+    last = {name: values[-1] for name, values in history.items()}
+    yield from _energy_warnings(last, bound)
+    if len(history["step"]) < WINDOW:
+        return
+    recent = {name: np.asarray(history[name][-WINDOW:]) for name in ("acceptance", "variance")}
+    yield from _acceptance_warnings(float(recent["acceptance"].mean()), f"over {WINDOW} steps")
+    if last["rhat"] > HIGH_RHAT:
+        yield "rhat", f"R-hat {last['rhat']:.3g} over {WINDOW} steps: the chains disagree; more sweeps or other moves"
+    usual = float(np.median(recent["variance"][:-1]))
+    if 0 < usual < last["variance"] / EXPLOSION:
+        yield "variance", f"the variance grew to {last['variance']:.3g} from {usual:.3g}: a smaller learning rate"
+
+
+def measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+    """Kind and text of what is suspicious about a measured energy."""
+    yield from _energy_warnings(measured, bound)
+    yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
+    if measured["rhat"] > HIGH_RHAT:
+        yield (
+            "measured_rhat",
+            f"R-hat {measured['rhat']:.3g} of chains started independently: they disagree about the energy, "
+            "whose error is not to be trusted",
+        )
+
+
+def _energy_warnings(numbers: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+    energy, error = numbers["energy"], numbers["energy_error"]
+    if math.isfinite(error) and energy < bound - SIGMAS * error - 1e-10 * abs(bound):
+        yield (
+            "below_bound",
+            f"the energy {energy:.8g} lies more than {SIGMAS:g} errors ({error:.2g}) below {bound:.8g}, "
+            "which no state can: the samples or the error bar are wrong",
+        )
+    if numbers["variance"] == 0 and numbers["acceptance"] == 0:
+        yield "alike", "all samples are alike: no move is accepted and the variance is zero"
+
+
+def _acceptance_warnings(acceptance: float, where: str) -> Iterator[tuple[str, str]]:
+    if acceptance < LOW_ACCEPTANCE:
+        yield "acceptance", f"acceptance {acceptance:.2g} {where}: the chains hardly move"
+    if acceptance > HIGH_ACCEPTANCE:
+        yield "acceptance", f"acceptance {acceptance:.4g} {where}: psi is nearly constant, or the moves are too small"

@@ -1,0 +1,19 @@
+"""Which moves suit which space; no JAX, so that a wrong run file is refused at once."""
+
+from collections.abc import Set
+
+
+def move_error(names: Set[str], total_sz: float | None) -> str | None:
+    """Why moves of these names cannot sample a space, or None if they can reach all of it and nothing else."""
+    if total_sz is not None:
+        if "flip" in names:
+            return f'flip breaks the fixed total_sz = {total_sz:g}; use exchange, or total_sz = "free"'
+        if total_sz != 0 and "global_flip" in names:
+            return f"global_flip turns total_sz = {total_sz:g} into its negative; use exchange"
+        if "exchange" not in names:
+            return "global_flip alone reaches two configurations; add exchange"
+    elif "flip" not in names:
+        if names == {"global_flip"}:
+            return "global_flip alone reaches two configurations; add flip"
+        return "exchange and global_flip never change |sum s|; add flip, or fix total_sz"
+    return None

@@ -1,0 +1,57 @@
+"""The only writer of a result file."""
+
+from pathlib import Path
+from types import TracebackType
+
+from nqs import results
+from nqs.errors import InputError, RunError
+from nqs.lock import Lock
+from nqs.results import Result
+
+
+class Writer:
+    """The right to write the result at `path`: makes its folder and holds its lock, as a context manager.
+
+    Raises `InputError` if the file cannot be written there or another process is writing it.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a file")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(path)
+            for left_over in path.parent.glob(f"{path.name}.*.tmp"):
+                left_over.unlink()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._lock.release()
+
+    def existing(self) -> Result | None:
+        """The result that is in the file, if there is a file.
+
+        Raises `InputError` if that is not a result.
+        """
+        return results.read(self.path) if self.path.exists() else None
+
+    def set_aside(self) -> None:
+        """Give a file that exists another name, `NAME.1.h5`."""
+        if self.path.exists():
+            names = (self.path.with_suffix(f".{number}{self.path.suffix}") for number in range(1, 10**6))
+            self.path.rename(next(name for name in names if not name.exists()))
+
+    def write(self, result: Result) -> None:
+        """Put a result in the place of the file, in a folder that is made again if it is gone.
+
+        Raises `OSError` with the old file intact, `RunError` if another process has taken the lock over.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._lock.is_held():
+            raise RunError(f"{self.path}: another process has taken over the lock; this one writes no more")
+        results.write(self.path, result)

@@ -1,0 +1,213 @@
+"""Stops, deaths and failures of runs, serial and under mpirun: what is left is whole, and the exit code says what was."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from launching import BIN, HERE, MPI_SETTINGS, SMALL, history, nqs, start
+
+from nqs import results
+
+RANKS = [0, 3]
+LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2, "--run.output", "x.h5")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path
+
+
+def begin(folder: Path, *command: object, ranks: int) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own."""
+    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks else []
+    return subprocess.Popen(
+        [*launcher, *map(str, command)],
+        cwd=folder,
+        env={**os.environ, **MPI_SETTINGS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_steps(folder: Path, process: subprocess.Popen[str], n_steps: int = 1) -> None:
+    """Wait until the result holds some steps."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if (folder / "x.h5").exists() and results.read(folder / "x.h5").n_steps >= n_steps:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no step was written: {process.communicate()}")
+
+
+def ranks_of(folder: Path) -> list[int]:
+    """The processes of nqs that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if (process / "cwd").resolve() == folder.resolve() and str(BIN / "nqs").encode() in command[1:2]:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def assert_gone(folder: Path) -> None:
+    deadline = time.monotonic() + 20
+    while ranks_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ranks_of(folder) == []
+
+
+def is_open_mpi() -> bool:
+    done = subprocess.run([BIN / "mpirun", "--version"], capture_output=True, text=True, check=True)
+    return "Open MPI" in done.stdout
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("how", ["SIGUSR1", "SIGTERM", "file", "max_seconds"])
+def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
+    """All ranks leave on the same step with code 75; Open MPI kills the ranks on SIGTERM, so that one only serially."""
+    if how == "SIGTERM" and ranks and is_open_mpi():
+        ranks = 0
+    limit = ("--run.max_seconds", 2) if how == "max_seconds" else ()
+    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, *limit, ranks=ranks) as process:
+        if how != "max_seconds":
+            wait_for_steps(folder, process)
+        if how == "file":
+            (folder / "x.h5.stop").touch()
+        elif how != "max_seconds":
+            process.send_signal(signal.Signals[how])
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert "the same command continues it" in output
+    assert errors.count("nqs: stopping: ") == 1
+    stopped = results.read(folder / "x.h5")
+    assert stopped.status == "interrupted"
+    assert 0 < stopped.n_steps == stopped.state["step"] < 10**6
+    assert sorted(path.name for path in folder.iterdir()) == ["small.toml", "x.h5"]
+
+
+KILLED = ["launcher", "rank"]
+
+
+@pytest.mark.parametrize("killed", KILLED)
+def test_kills_of_whole_runs_lose_nothing(folder, killed):
+    """Killed three times at random moments, the run ends with the history of an uninterrupted one, bit for bit."""
+    limit = ("--run.steps", 300, "--run.snapshot_seconds", 0.05)
+    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    moments = np.random.default_rng(KILLED.index(killed))
+    steps = 0
+    for _ in range(3):
+        with begin(folder, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5", ranks=3) as process:
+            wait_for_steps(folder, process, steps + 1)
+            time.sleep(moments.uniform(0, 0.3))
+            target = process.pid if killed == "launcher" else ranks_of(folder)[1]
+            os.kill(target, signal.SIGKILL)
+            process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert_gone(folder)
+        steps = results.read(folder / "x.h5").n_steps
+    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for name, values in history(folder / "whole.h5").items():
+        np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
+    assert results.read(folder / "x.h5").measured == results.read(folder / "whole.h5").measured
+    assert not list(folder.glob("*.tmp"))
+
+
+RAISES = """
+import nqs, sys, time
+communicator = nqs.connect()
+def fail(row):
+    if row["step"] == 2 and communicator.rank == communicator.size - 1:
+        raise ZeroDivisionError("on purpose")
+from launching import small_vmc
+small_vmc(communicator=communicator).run(10**6, on_step=fail)
+"""
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_rank_that_raises_ends_all_with_its_traceback(folder, ranks):
+    done = start(sys.executable, "-c", RAISES, ranks=ranks, cwd=folder, PYTHONPATH=str(HERE))
+    assert done.returncode not in (0, 75)
+    assert done.stderr.count("ZeroDivisionError: on purpose") == 1
+    assert 'raise ZeroDivisionError("on purpose")' in done.stderr or "in fail" in done.stderr
+    if ranks:
+        assert f"rank {ranks - 1} failed" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
+    options = ("--optimizer.kind", "sgd", "--optimizer.learning_rate", 1e200, "--run.output", "x.h5")
+    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: step")]
+    assert "rank 0: the energy of chain 0 is not finite" in line or "is not finite" in line
+    assert "x.h5 keeps the last good snapshot" in line
+    kept = results.read(folder / "x.h5")
+    assert kept.status == "failed"
+    assert all(np.isfinite(values).all() for values in kept.parameters.values())
+
+
+def test_input_that_is_wrong_on_one_rank_only_ends_all(folder):
+    """Rank 1 works in another folder, where the couplings are missing."""
+    np.savetxt(folder / "J.txt", np.zeros((4, 4)))
+    (folder / "sk.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\ncouplings = "J.txt"')
+    (folder / "other").mkdir()
+    program = (
+        "import os, sys; from nqs.parallel import connect; from nqs import cli\n"
+        "if connect().rank == 1: os.chdir('other')\n"
+        "cli.main(['run', 'sk.toml'])"
+    )
+    done = start(sys.executable, "-c", program, ranks=2, cwd=folder)
+    assert done.returncode == 2
+    assert "[hamiltonian] couplings J.txt: cannot be read" in done.stderr
+
+
+def test_a_stop_during_the_measurement_keeps_the_training(folder):
+    options = ("--run.steps", 3, "--measure.n_samples", 10**9, "--run.output", "x.h5")
+    with begin(folder, BIN / "nqs", "run", "small.toml", *options, ranks=0) as process:
+        wait_for_steps(folder, process, 3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    stopped = results.read(folder / "x.h5")
+    assert (stopped.status, stopped.n_steps, stopped.measured) == ("interrupted", 3, {})
+
+
+def test_results_of_every_state_are_reported(folder):
+    """Running, interrupted and failed files say what they are, without harm to their writer."""
+    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, ranks=0) as process:
+        wait_for_steps(folder, process, 2)
+        running = nqs("report", "x.h5", cwd=folder)
+        plot = nqs("plot", "x.h5", cwd=folder)
+        process.send_signal(signal.SIGUSR1)
+        process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "running" in running.stdout
+    assert plot.returncode == 0, plot.stderr
+    assert "interrupted" in nqs("report", "x.h5", cwd=folder).stdout
+
+
+def test_a_result_reruns_itself(folder):
+    """A finished one is done; started afresh it gives the same content."""
+    assert nqs("run", "small.toml", "--run.output", "x.h5", cwd=folder).returncode == 0
+    assert "complete already" in nqs("run", "x.h5", cwd=folder).stdout
+    again = nqs("run", "x.h5", "--run.output", "y.h5", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    one, other = results.read(folder / "x.h5"), results.read(folder / "y.h5")
+    for name, values in history(folder / "x.h5").items():
+        np.testing.assert_array_equal(history(folder / "y.h5")[name], values)
+    for name, values in one.parameters.items():
+        np.testing.assert_array_equal(other.parameters[name], values)
+    assert (one.measured, one.config_hash) == (other.measured, other.config_hash)

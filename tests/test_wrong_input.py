@@ -1,0 +1,201 @@
+"""Wrong input of every kind: one line that says what is wrong, exit code 2, nothing written."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from launching import SMALL, call, small_result
+
+from nqs import files, results
+
+RING = '[hamiltonian]\nkind = "transverse_ising"\nextent = [6]\n'
+SPINS = '[hamiltonian]\nkind = "heisenberg"\nextent = [6]\n'
+SK = '[hamiltonian]\nkind = "sherrington_kirkpatrick"\n'
+
+WRONG_FILES = [
+    ("", "hamiltonian: missing"),
+    ("[hamiltonian", "not a TOML file"),
+    (RING + "[rum]\nsteps = 1", "rum: no such table, did you mean run?"),
+    ('[hamiltonian]\nkind = "transverse_isin"\nextent = [6]', "did you mean transverse_ising?"),
+    ("[hamiltonian]\nextent = [6]", "[hamiltonian] kind: missing"),
+    ("[hamiltonian]\nkind = 3", "[hamiltonian] kind: expected str"),
+    ('[hamiltonian]\nkind = "transverse_ising"', "[hamiltonian] extent: missing"),
+    (RING + "transvers_field = 1.0", "transvers_field: no such key, did you mean transverse_field?"),
+    (RING + 'coupling = "big"', "[hamiltonian] coupling: expected float, got str"),
+    (RING + "coupling = inf", "[hamiltonian] coupling: must be a finite number"),
+    (RING + 'lattice = "squar"', "did you mean square?"),
+    (RING + 'lattice = "square"', "[hamiltonian] extent: a square lattice needs 2 lengths, not 1"),
+    (RING.replace("[6]", "[-6]"), "[hamiltonian] extent: expected int >= 1"),
+    (RING.replace("[6]", "[]"), "[hamiltonian] extent: expected list of length >= 1"),
+    (SPINS + "total_sz = 7", "[hamiltonian] total_sz: 6 spins cannot have total_sz = 7"),
+    (SPINS + "total_sz = 0.5", "6 spins cannot have total_sz = 0.5; allowed: 0, 1"),
+    (SPINS.replace("6", "5"), "5 spins cannot have total_sz = 0; allowed: 0.5, 1.5"),
+    (SPINS + 'total_sz = "fre"', "did you mean free?"),
+    (SPINS + '[sampler]\nmove = "flip"', "[sampler] move: flip breaks the fixed total_sz"),
+    (SPINS + "total_sz = 1\n[sampler]\nmove = {exchange = 1, global_flip = 1}", "global_flip turns total_sz = 1"),
+    (RING + '[sampler]\nmove = "exchange"', "exchange and global_flip never change |sum s|"),
+    (RING + '[sampler]\nmove = "global_flip"', "global_flip alone reaches two configurations"),
+    (RING + '[sampler]\nmove = "flop"', "[sampler] move: 'flop' is not allowed, did you mean flip?"),
+    (RING + "[sampler]\nmove = {flip = -1}", "[sampler] move: expected float > 0"),
+    (RING + "[sampler]\nmove = {}", "[sampler] move: an empty table"),
+    (RING + '[sampler]\npairs = "all"', "[sampler] pairs: only an exchange has pairs"),
+    (RING + "[sampler]\nn_chains = 0", "[sampler] n_chains: expected int >= 1"),
+    (RING + "[sampler]\nn_chains = 100", "1024 is not a multiple of n_chains = 100; 1000 is"),
+    (RING + '[sampler]\nkind = "gibbs"', "[sampler] kind: no such kind 'gibbs'; allowed: metropolis"),
+    (RING + "[run]\nsteps = -1", "[run] steps: expected int >= 0"),
+    (RING + "[run]\nsteps = 1.5", "[run] steps: expected int, got float"),
+    (RING + '[run]\nprecision = "float16"', "'float16' is not allowed"),
+    (RING + '[ansatz]\nkind = "ffn"\nwidths = []', "[ansatz] widths: expected list of length >= 1"),
+    (RING + '[ansatz]\nkind = "ffn"\nactivation = "than"', "did you mean tanh?"),
+    (RING + '[optimizer]\nkind = "sr"\ndiagonal_shift = 0', "[optimizer] diagonal_shift: expected float > 0"),
+    (RING + '[optimizer]\nkind = "sgd"\nlearning_rate = {schedule = "x"}', "[optimizer] learning_rate: needs schedule"),
+    (RING + "[measure]\nn_samples = 0", "[measure] n_samples: expected int >= 1"),
+    ('[hamiltonian]\nkind = "sherrington_kirkpatrick"', "[hamiltonian] n_sites: missing"),
+    (
+        '[hamiltonian]\nkind = "sherrington_kirkpatrick"\nn_sites = 4\ncouplings = "j.txt"',
+        "a file of couplings excludes n_sites",
+    ),
+    (
+        '[hamiltonian]\nkind = "sherrington_kirkpatrick"\nn_sites = 4\n[sampler]\nmove = {flip = 1, exchange = 1}\n'
+        'pairs = "neighbours"',
+        "[sampler] pairs: every site is a neighbour",
+    ),
+    (RING + "[ansatz]\nalpha = 0.01", "[ansatz] alpha = 0.01 leaves no hidden unit for 6 sites"),
+    (RING + "[sampler]\nmove = {exchange = 1, global_flip = 1}", "never change |sum s|"),
+    (RING.replace("6", "1000000000000"), "[hamiltonian] extent: expected int <= 2147483648"),
+    (RING.replace("[6]", "[100000000]"), "[hamiltonian] extent: 1e+08 sites are more than 1000000"),
+    (RING + "[sampler]\nn_chains = 99999999999999999999999", "[sampler] n_chains"),
+    (RING + "[run]\nseed = -1", "[run] seed: expected int >= 0"),
+    (RING + "[run]\nmax_seconds = 0", "[run] max_seconds: expected float > 0"),
+    (RING + "[run]\noutput = 3", "[run] output: expected str"),
+    (RING + '[run]\ninit_from = "none.h5"', "[run] init_from: none.h5: cannot be read"),
+    (SPINS.replace("[6]", "[1]") + "total_sz = 0.5", "[sampler] an exchange needs a pair of sites"),
+    (
+        SPINS.replace("[6]", "[5]") + "total_sz = 0.5\nmarshall = true",
+        "[hamiltonian] marshall: a Marshall",
+    ),
+    ("hamiltonian = 3", "[hamiltonian]: expected table"),
+    (SK + "n_sites = 1", "[hamiltonian] n_sites: expected int >= 2"),
+    (SK + 'couplings = "missing.txt"', "[hamiltonian] couplings missing.txt: cannot be read"),
+    (SK + 'couplings = "empty.txt"', "[hamiltonian] couplings empty.txt: cannot be read"),
+    (SK + 'couplings = "words.txt"', "[hamiltonian] couplings words.txt: cannot be read"),
+    (SK + 'couplings = "broken.npy"', "[hamiltonian] couplings broken.npy: cannot be read"),
+    (SK + 'couplings = "line.txt"', "[hamiltonian] couplings line.txt: needs a square matrix"),
+    (SK + 'couplings = "nan.npy"', "[hamiltonian] couplings"),
+    (SK + 'couplings = "."', "[hamiltonian] couplings .: cannot be read"),
+    (RING + '[ansatz]\nkind = "flax"\nmodule = "nowhere:X"', "[ansatz] module 'nowhere:X' cannot be imported"),
+    (RING + '[ansatz]\nkind = "flax"\nmodule = "flax.linen:Dense"\narguments = {features = 1}', "must have shape (1,)"),
+    (RING + '[ansatz]\nkind = "flax"\nmodule = "netket.models:RBM"\narguments = {x = 1}', "[ansatz]"),
+    (RING + '[optimizer]\nlearning_rate = {schedule = "linear_schedule"}', "missing a required argument"),
+    (
+        RING + '[optimizer]\nlearning_rate = {schedule = "constant_schedule", value = "a"}',
+        "[optimizer] learning_rate, schedule constant_schedule",
+    ),
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with files that are wrong in one way each, and a good run file."""
+    monkeypatch.chdir(tmp_path)
+    good = small_result()
+    results.write(tmp_path / "good.h5", good)
+    results.write(tmp_path / "script.h5", replace(good, config=""))
+    content = (tmp_path / "good.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(content[: len(content) // 2])
+    (tmp_path / "nothing.h5").write_bytes(b"")
+    newer = results.to_group(good)
+    newer.attributes["format_version"] = 99
+    files.write(tmp_path / "newer.h5", newer)
+    files.write(tmp_path / "foreign.h5", files.Group({"x": files.Dataset(np.zeros(3))}))
+    damaged = results.to_group(good)
+    del damaged.items["state"]
+    files.write(tmp_path / "damaged.h5", damaged)
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "sk40.toml").write_text(SK + "n_sites = 40")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "words.txt").write_text("one two")
+    (tmp_path / "line.txt").write_text("1 2 3")
+    (tmp_path / "broken.npy").write_bytes(b"123")
+    np.save(tmp_path / "nan.npy", np.full((3, 3), np.nan))
+    (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
+    (tmp_path / "folder.h5").mkdir()
+    return tmp_path
+
+
+WRONG_COMMANDS = [
+    ([], "required: COMMAND"),
+    (["rum"], "invalid choice"),
+    (["run"], "required: FILE"),
+    (["run", "small.toml", "--frsh"], "--frsh"),
+    (["run", "none.toml"], "none.toml: cannot be read"),
+    (["run", "binary.toml"], "binary.toml: not a TOML file"),
+    (["run", "folder.h5"], "folder.h5: cannot be read"),
+    (["run", "small.toml", "--run.stps", "3"], "did you mean steps?"),
+    (["run", "small.toml", "--rum.steps", "3"], "no such table, did you mean run?"),
+    (["run", "small.toml", "--run.steps", "many"], "[run] steps: expected int"),
+    (["run", "small.toml", "--run.steps"], "--run.steps: a value is missing"),
+    (["run", "small.toml", "--run.steps.more", "3"], "steps is not a table"),
+    (["run", "small.toml", "--run.output", "folder.h5"], "folder.h5"),
+    (["run", "small.toml", "--run.output", "small.toml/x.h5"], "small.toml/x.h5: cannot be written"),
+    (["run", "small.toml", "--run.output", "/proc/nowhere/x.h5"], "/proc/nowhere/x.h5: cannot be written"),
+    (["run", "small.toml", "--run.output", "small.toml"], "small.toml: not a whole HDF5 file"),
+    (["run", "small.toml", "--run.output", "folder.h5", "--fresh"], "folder.h5: not a file"),
+    (["run", "small.toml", "--run.output", "good.h5"], "good.h5 exists with another configuration"),
+    (["run", "small.toml", "--run.output", "script.h5"], "script.h5 exists, the result of a script"),
+    (["run", "script.h5"], "the result of a script"),
+    (["run", "cut.h5"], "cut.h5: not a whole HDF5 file"),
+    (["run", "small.toml", "--run.init_from", "good.h5"], "[run] init_from: good.h5"),
+    (["report", "none.h5"], "none.h5: cannot be read"),
+    (["report", "small.toml"], "small.toml: not a whole HDF5 file"),
+    (["report", "cut.h5"], "cut.h5: not a whole HDF5 file"),
+    (["report", "nothing.h5"], "nothing.h5: not a whole HDF5 file"),
+    (["report", "newer.h5"], "newer.h5: written by a newer nqs"),
+    (["report", "foreign.h5"], "foreign.h5: an HDF5 file, but not a result"),
+    (["report", "damaged.h5"], "damaged.h5: a damaged result"),
+    (["report", "folder.h5"], "folder.h5: cannot be read"),
+    (["report", "none.h5", "--run.steps", "3"], "takes no --run.steps"),
+    (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
+    (["plot", "good.h5", "-o", "none/x.png"], "none/x.png: cannot be written"),
+    (["plot", "good.h5", "-o", "x.nosuchformat"], "x.nosuchformat: cannot be written"),
+    (["exact", "sk40.toml"], "no exact energies"),
+    (["exact", "small.toml", "--levels", "0"], "--levels 0"),
+    (["exact", "small.toml", "--levels", "some"], "invalid int"),
+]
+
+
+def assert_refused(folder, capfd, arguments, message):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert call(*arguments) == 2
+    output = capfd.readouterr()
+    assert len(output.err.splitlines()) == 1, output.err
+    assert message in output.err
+    assert "Traceback" not in output.out + output.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_FILES, ids=[message[:40] for _, message in WRONG_FILES])
+def test_wrong_run_file(folder, capfd, text, message):
+    """The line names the file besides."""
+    (folder / "wrong.toml").write_text(text)
+    assert_refused(folder, capfd, ["run", "wrong.toml"], message)
+    call("run", "wrong.toml")
+    assert capfd.readouterr().err.startswith("nqs: wrong.toml: ")
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_COMMANDS, ids=lambda value: str(value)[:40])
+def test_wrong_command(folder, capfd, arguments, message):
+    assert_refused(folder, capfd, arguments, message)
+
+
+@pytest.mark.parametrize("variable", ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_wrong_environment(folder, capfd, monkeypatch, variable):
+    monkeypatch.setenv(variable, "2")
+    assert_refused(folder, capfd, ["run", "small.toml"], f"{variable}=2")
+
+
+def test_a_refusal_is_said_by_one_rank(folder, capfd, monkeypatch):
+    monkeypatch.setitem(os.environ, "PMI_RANK", "1")
+    assert call("run") == 2
+    assert capfd.readouterr().err == ""
