@@ -1,4 +1,4 @@
-"""Stops, deaths and failures of runs, serial and under mpirun: what is left is whole, and the exit code says what was."""
+"""Stops, deaths and failures of runs, serial and under mpirun: what is left is whole, the exit code says what was."""
 
 import os
 import signal

@@ -1,0 +1,70 @@
+"""Warnings of the physics: each is given once, where it is due, and is kept in the result."""
+
+import numpy as np
+import pytest
+from launching import small_vmc
+from systems import HAMILTONIANS
+
+from hamiltonians.exact import ground_state
+from nqs import results
+from nqs.guards import measured_warnings, step_warnings
+
+GOOD = {"step": 0.0, "energy": -8.0, "energy_error": 0.1, "variance": 2.0, "acceptance": 0.4, "rhat": 1.01}
+
+
+def history(n_steps: int = 40, **last: float) -> dict[str, list[float]]:
+    return {name: [value] * (n_steps - 1) + [last.get(name, value)] for name, value in GOOD.items()}
+
+
+def kinds(found) -> list[str]:
+    return [kind for kind, _ in found]
+
+
+def test_a_good_history_has_no_warnings():
+    assert kinds(step_warnings(history(), -9.0)) == []
+    assert kinds(measured_warnings(GOOD, -9.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        ({"energy": -9.51}, "below_bound"),
+        ({"rhat": 1.2}, "rhat"),
+        ({"variance": 201.0}, "variance"),
+        ({"variance": 0.0, "acceptance": 0.0}, "alike"),
+    ],
+)
+def test_each_warning_of_a_step(last, kind):
+    assert kinds(step_warnings(history(**last), -9.0)) == [kind]
+
+
+@pytest.mark.parametrize("last", [{"energy": -9.49}, {"rhat": 1.09}, {"variance": 199.0}, {"rhat": np.nan}])
+def test_what_is_within_bounds_is_not_warned_about(last):
+    assert kinds(step_warnings(history(**last), -9.0)) == []
+
+
+@pytest.mark.parametrize("acceptance", [0.001, 0.999])
+def test_acceptance_counts_over_a_window(acceptance):
+    columns = history() | {"acceptance": [acceptance] * 40}
+    assert kinds(step_warnings(columns, -9.0)) == ["acceptance"]
+    assert kinds(step_warnings({name: values[:20] for name, values in columns.items()}, -9.0)) == []
+    assert kinds(measured_warnings(GOOD | {"acceptance": acceptance}, -9.0)) == ["acceptance"]
+
+
+def test_chains_that_disagree_about_the_measured_energy():
+    assert kinds(measured_warnings(GOOD | {"rhat": 1.3}, -9.0)) == ["measured_rhat"]
+
+
+@pytest.mark.parametrize("name", HAMILTONIANS)
+def test_no_state_lies_below_the_lower_bound(name):
+    hamiltonian = HAMILTONIANS[name]
+    energy = ground_state(hamiltonian)[0][0]
+    assert 3 * energy < hamiltonian.lower_bound() <= energy
+
+
+def test_warnings_are_logged_once_and_kept(tmp_path, caplog):
+    """ψ of an untrained network is nearly constant: every flip is accepted."""
+    result = small_vmc().run(60, output=tmp_path / "x.h5", measure_samples=200)
+    assert [warning["step"] for warning in result.warnings if warning["kind"] == "acceptance"] == [32]
+    assert len([record for record in caplog.records if "nearly constant" in record.message]) == 1
+    assert results.read(tmp_path / "x.h5").warnings == result.warnings
