@@ -103,6 +103,8 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
         case schema.SherringtonKirkpatrick():
             couplings = instance["couplings"] if instance else _couplings(table)
             return SherringtonKirkpatrick(couplings, table.transverse_field)
+        case schema.Custom():
+            return _made(table, SpinHamiltonian)
         case _:
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
 
@@ -121,11 +123,15 @@ def build_ansatz(config: Config, n_sites: int) -> Ansatz:
             )
         case schema.Flax():
             return FlaxAnsatz(_import(table.module)(**table.arguments), n_sites, key=key)
+        case schema.Custom():
+            return _made(table, Ansatz, n_sites, key=key)
 
 
 def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
     """The sampler of a table."""
-    weights = table.move if isinstance(table.move, dict) else {table.move: 1.0}
+    default = "flip" if hamiltonian.space.total_sz is None else "exchange"
+    move = table.move or default
+    weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
     return Metropolis(
         moves, table.n_chains, table.n_samples, table.sweeps, table.burn_in, tuple(map(float, weights.values()))
@@ -168,7 +174,7 @@ def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
 def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
     match name:
         case "exchange":
-            if pairs == "all":
+            if pairs == "all" or not hasattr(hamiltonian, "lattice"):
                 return Exchange(all_pairs(hamiltonian.space.n_sites))
             return Exchange(hamiltonian.lattice.edges())
         case "global_flip":
@@ -205,6 +211,13 @@ def _import(path: str) -> Any:
             f"module {path!r} cannot be imported from here or the installed packages: {error}; "
             'it must be "package.module:Class"'
         ) from error
+
+
+def _made(table: schema.Custom, base: type[T], *arguments: Any, **options: Any) -> T:
+    made = _import(table.path)(*arguments, **options, **table.arguments)
+    if not isinstance(made, base):
+        raise ValueError(f"{table.path} is not a {base.__name__}")
+    return made
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:

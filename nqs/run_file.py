@@ -1,10 +1,8 @@
 """From a TOML file and command-line overrides to a checked configuration, and back to text."""
 
-import difflib
 import hashlib
 import json
 import math
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -17,6 +15,7 @@ from nqs import schema
 from nqs.errors import InputError
 from nqs.sampler.move_rules import move_error
 from nqs.schema import Config
+from nqs.schema_errors import explain, listed, struct_at
 
 # Keys of [run] that a continuation may change.
 FREE_KEYS = ("steps", "output", "snapshot_seconds", "max_seconds")
@@ -46,7 +45,7 @@ def parse(content: dict[str, Any], name: str) -> Config:
     try:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
-        _explain(error, content, name)
+        explain(error, content, name)
     return _resolve(config, name)
 
 
@@ -93,7 +92,7 @@ def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str,
         except tomllib.TOMLDecodeError:
             value = text
         if key == "kind" and target.get("kind", value) != value:
-            struct = _struct_at(tables, {**content, tables[-1]: {"kind": value}})
+            struct = struct_at(tables, {**content, tables[-1]: {"kind": value}})
             known = {field.name for field in fields(struct)} if struct else set()
             for other in set(target) - known:
                 del target[other]
@@ -102,7 +101,9 @@ def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str,
 
 
 def _with_kind(table: str, value: Any) -> Any:
-    """A table without `kind` is of the default kind, where there is one."""
+    """A table without `kind` is of the default kind, where there is one; "module:Class" is a class of the user."""
+    if isinstance(value, dict) and ":" in str(value.get("kind", "")):
+        return {"kind": "custom", "path": value["kind"], "arguments": {k: v for k, v in value.items() if k != "kind"}}
     default = next((field.default for field in fields(Config) if field.name == table), None)
     tag = default.__struct_config__.tag if isinstance(default, msgspec.Struct) else None
     return {"kind": tag, **value} if tag is not None and isinstance(value, dict) else value
@@ -135,6 +136,8 @@ def _resolve(config: Config, name: str) -> Config:
                     f"{n_sites} spins cannot have total_sz = {total_sz:g}; allowed: {first:g}, {first + 1:g}, ... "
                     f'up to {n_sites / 2:g} and their negatives, or "free"',
                 )
+    elif isinstance(system, schema.Custom):
+        pass
     elif system.couplings is not None and (system.n_sites, system.instance) != (None, None):
         wrong("hamiltonian.couplings", "a file of couplings excludes n_sites and instance")
     elif system.couplings is None and system.n_sites is None:
@@ -142,7 +145,8 @@ def _resolve(config: Config, name: str) -> Config:
     elif system.couplings is None and system.instance is None:
         system = replace(system, instance=0)
 
-    sampler = _resolve_moves(sampler, total_sz, isinstance(system, schema.OnLattice), wrong)
+    if not isinstance(system, schema.Custom):
+        sampler = _resolve_moves(sampler, total_sz, isinstance(system, schema.OnLattice), wrong)
     if sampler.n_samples % sampler.n_chains:
         nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
         wrong(
@@ -161,7 +165,7 @@ def _resolve_moves(sampler: schema.Metropolis, total_sz: float | None, on_lattic
     move = default if sampler.move is None else sampler.move
     names = set(move) if isinstance(move, dict) else {move}
     if not names:
-        wrong("sampler.move", f"an empty table; allowed: {_listed(get_args(schema.MoveName))}")
+        wrong("sampler.move", f"an empty table; allowed: {listed(get_args(schema.MoveName))}")
     if error := move_error(names, total_sz):
         wrong("sampler.move", error)
     pairs = sampler.pairs
@@ -181,77 +185,6 @@ def _check_finite(value: Any, name: str, path: str) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         table, _, key = path.rpartition(".")
         raise InputError(f"{name}: [{table}] {key}: must be a finite number, not {value}")
-
-
-def _explain(error: msgspec.ValidationError, content: dict[str, Any], name: str) -> NoReturn:
-    """Turn the message of msgspec into one that names the table, the key, what is allowed and what was meant."""
-    text, _, place = str(error).partition(" - at ")
-    path = [part for part in re.sub(r".*\$|`|\[.*?\]", "", place).split(".") if part]
-    struct = _struct_at(path, content)
-    keys = [field.name for field in fields(struct)] if struct else []
-    where = f"[{'.'.join(path)}]" if path and struct else f"[{path[0]}] {'.'.join(path[1:])}" if path else "top level"
-    unknown = re.search(r"unknown field `(.*)`", text)
-    missing = re.search(r"missing required field `(.*)`", text)
-    if unknown:
-        thing = "key" if path else "table"
-        message = f"{where} {unknown[1]}: no such {thing}{_suggestion(unknown[1], keys)}; allowed: {_listed(keys)}"
-    elif missing and missing[1] == "kind":
-        message = f"{where} kind: missing; allowed: {_listed(_kinds(path))}"
-    elif missing:
-        message = f"{where} {missing[1]}: missing, and it has no default" + ("" if path else " (a table is required)")
-    elif path and path[-1] == "kind" and "Invalid value" in text:
-        wrong = str(content[path[0]]["kind"])
-        message = f"{where}: no such kind {wrong!r}{_suggestion(wrong, _kinds(path))}; allowed: {_listed(_kinds(path))}"
-    else:
-        message = f"{where}: {_plain(text, path, content)}"
-    raise InputError(f"{name}: {message}") from error
-
-
-def _plain(text: str, path: list[str], content: dict[str, Any]) -> str:
-    """The rest of the messages, with the choices of an enumeration."""
-    invalid = re.search(r"Invalid enum value '(.*)'", text)
-    struct = _struct_at(path[:-1], content)
-    if invalid and struct:
-        (field,) = (f for f in fields(struct) if f.name == path[-1])
-        choices = [c for c in _choices(field.type) if isinstance(c, str)]
-        return f"{invalid[1]!r} is not allowed{_suggestion(invalid[1], choices)}; allowed: {_listed(choices)}"
-    return text.replace("`", "").replace("object", "table").replace("array", "list").replace("Expected", "expected")
-
-
-def _struct_at(path: list[str], content: dict[str, Any]) -> type[msgspec.Struct] | None:
-    if not path:
-        return Config
-    kinds = {field.name: _structs(field.type) for field in fields(Config)}.get(path[0], [])
-    if len(path) > 1 or not kinds:
-        return None
-    if len(kinds) == 1:
-        return kinds[0]
-    kind = content[path[0]].get("kind") if isinstance(content[path[0]], dict) else None
-    return next((struct for struct in kinds if struct.__struct_config__.tag == kind), schema.Kind)
-
-
-def _kinds(path: list[str]) -> list[str]:
-    (field,) = (f for f in fields(Config) if f.name == path[0])
-    return [str(struct.__struct_config__.tag) for struct in _structs(field.type)]
-
-
-def _structs(annotation: Any) -> list[type[msgspec.Struct]]:
-    return [annotation] if isinstance(annotation, type) else list(get_args(annotation))
-
-
-def _choices(annotation: Any) -> list[Any]:
-    """Every value in the Literals of an annotation, each once."""
-    arguments = get_args(annotation)
-    return list(dict.fromkeys(c for a in arguments for c in (_choices(a) if get_args(a) else [a])))
-
-
-def _suggestion(wrong: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(wrong, allowed, n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def _listed(names) -> str:
-    return ", ".join(names)
 
 
 def _fixed(config: Config) -> dict[str, Any]:

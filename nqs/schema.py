@@ -3,7 +3,7 @@
 Nothing here imports JAX or NumPy, so that help and errors are instant.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -54,6 +54,13 @@ class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, k
     instance: Annotated[Annotated[int, Meta(ge=0, le=2**62)] | None, Meta(description="seed of the couplings")] = None
     couplings: Annotated[str | None, Meta(description="or a file (.npy or text) with the N x N matrix J")] = None
     transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
+
+
+class Custom(Kind, tag="custom", frozen=True, kw_only=True):
+    """A class of your own: write kind = "module:Class" and its keyword arguments as keys."""
+
+    path: Annotated[str, Meta(description='"module:Class", from here or an installed package')]
+    arguments: Annotated[dict[str, Any], Meta(description="keyword arguments of the class")] = {}
 
 
 class RBM(Kind, tag="rbm", frozen=True, kw_only=True):
@@ -156,8 +163,8 @@ class Run(Table, frozen=True, kw_only=True):
 class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
-    hamiltonian: TransverseIsing | Heisenberg | SherringtonKirkpatrick
-    ansatz: RBM | FeedForward | Flax = RBM()
+    hamiltonian: TransverseIsing | Heisenberg | SherringtonKirkpatrick | Custom
+    ansatz: RBM | FeedForward | Flax | Custom = RBM()
     sampler: Metropolis = Metropolis()
     optimizer: SGD | Adam | SR = SR()
     measure: Measure = Measure()

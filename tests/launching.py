@@ -90,6 +90,12 @@ def nqs(*arguments: object, ranks: int = 0, cwd: Path, **environment: str) -> su
     return start(BIN / "nqs", *arguments, ranks=ranks, cwd=cwd, **environment)
 
 
+def is_open_mpi() -> bool:
+    """Whether the mpirun beside this Python is that of Open MPI."""
+    done = subprocess.run([BIN / "mpirun", "--version"], capture_output=True, text=True, check=True)
+    return "Open MPI" in done.stdout
+
+
 def history(path: Path) -> dict[str, np.ndarray]:
     """The columns of a result that do not depend on the clock."""
     columns = results.read(path).history

@@ -24,6 +24,7 @@ RING = Lattice("chain", (N_SITES,))
 HAMILTONIANS: dict[str, SpinHamiltonian] = {
     "ising_ring": TransverseIsing(RING, 1.1, 0.7, 0.3),
     "ising_square": TransverseIsing(Lattice("square", (3, 2)), -0.8, 1.3),
+    "ising_cubic": TransverseIsing(Lattice("cubic", (3, 2, 1)), 0.9, 1.2, -0.2),
     "heisenberg": Heisenberg(RING, marshall=False),
     "heisenberg_marshall": Heisenberg(RING, 1.2, marshall=True),
     "sherrington_kirkpatrick": SherringtonKirkpatrick(gaussian_couplings(N_SITES, 3), 0.6),

@@ -10,8 +10,8 @@ from hamiltonians.exact import all_states, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import Lattice
 
-# Every wave function with moves of one site and of two, and one of each kind with every Hamiltonian.
-EACH_KIND = ["rbm_visible", "rbm_complex_visible", "ffn_tanh_phase", "flax_complex"]
+# Every wave function with moves of one site and of two, and real and complex ones of each kind with every Hamiltonian.
+EACH_KIND = ["rbm_visible", "rbm_complex_visible", "ffn_log_cosh", "ffn_tanh_phase", "flax_complex"]
 PAIRS = [(h, a) for h in HAMILTONIANS for a in ANSATZE if a in EACH_KIND or h in ("ising_ring", "heisenberg")]
 
 

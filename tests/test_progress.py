@@ -1,0 +1,68 @@
+"""What is seen while a run goes on, and numbers as a person reads them."""
+
+import logging
+
+import pytest
+
+from nqs import progress, text
+from nqs.progress import ProgressReport
+from nqs.report import with_error_scientific
+
+ROW = {"step": 4.0, "energy": -9.3461, "energy_error": 0.0123, "acceptance": 0.4}
+
+
+def test_a_log_has_a_line_now_and_then_and_the_messages(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    with ProgressReport(0, 10, is_shown=True) as shown:
+        shown.step(ROW)
+        logging.getLogger("nqs").warning("chains disagree")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("step 5/10  E = -9.346 ± 0.012  acceptance 0.40")
+    assert lines[0].endswith("s left")
+    assert lines[1:] == ["nqs: chains disagree"]
+
+
+def test_lines_do_not_come_at_every_step(capsys):
+    with ProgressReport(0, 10, is_shown=True) as shown:
+        shown.step(ROW)
+    assert capsys.readouterr().err == ""
+
+
+def test_other_ranks_are_silent(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    with ProgressReport(0, 10, is_shown=False) as silent:
+        silent.step(ROW)
+        logging.getLogger("nqs").warning("chains disagree")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_a_bar(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with ProgressReport(0, 10, is_shown=True) as shown:
+        shown.step(ROW)
+    error = capsys.readouterr().err
+    assert "step 5/10" in error
+    assert "E = -9.346 ± 0.012  acceptance 0.40" in error
+    assert "\x1b" in error
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (-50.92676, 0.00141, "-50.9268 ± 0.0014"),
+        (-50.92676, 0.0996, "-50.93 ± 0.10"),
+        (1234.5, 12.3, "1234 ± 12"),
+        (0.5, 0.0, "0.5 ± 0"),
+        (0.5, float("nan"), "0.5 ± ?"),
+    ],
+)
+def test_digits_stop_where_the_error_starts(value, error, expected):
+    assert text.with_error(value, error) == expected
+
+
+def test_small_numbers_with_errors():
+    assert with_error_scientific(3.31e-4, 2.4e-5) == "(3.31 ± 0.24)e-4"
+    assert with_error_scientific(float("nan"), 1e-5) == "-"
+    assert text.size(74_800_000) == "74.8 MB"
+    assert text.plain(float("nan")) == "-"
