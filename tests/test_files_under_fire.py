@@ -1,6 +1,7 @@
 """A result file is always whole: under kills, readers, a full disk and a second writer."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -169,3 +170,52 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_last_snapshot_and_resumes(tmp_
     again = start(sys.executable, "-c", FULL_DISK.replace("2000", "-1"), cwd=tmp_path, PYTHONPATH=str(HERE))
     assert again.returncode == 0, again.stderr
     assert results.read(tmp_path / "x.h5").n_steps == 20
+
+
+SMALL_DISK = [
+    "unshare",
+    "--mount",
+    "--map-root-user",
+    "sh",
+    "-ec",
+    'mount -t tmpfs -o size=400k disk disk; exec "$@"',
+    "-",
+]
+CAN_MOUNT = (
+    bool(shutil.which("unshare")) and subprocess.run([*SMALL_DISK[:5], "true"], capture_output=True).returncode == 0
+)
+
+ON_A_SMALL_DISK = """
+import sys
+import nqs
+from nqs.errors import RunError
+from pathlib import Path
+from launching import small_vmc
+rest, path = Path("disk/rest"), Path("disk/x.h5")
+def fill(row):
+    if row["step"] == 5:
+        try:
+            rest.write_bytes(bytes(10**6))
+        except OSError as error:
+            assert error.errno == 28
+def run(**options):
+    return small_vmc().run(20, output=path, measure_samples=40, snapshot_seconds=1e-9, **options)
+try:
+    run(on_step=fill)
+except RunError as error:
+    print(error)
+print(nqs.load(path).n_steps, "steps are kept")
+rest.unlink()
+print(run(previous=nqs.load(path)).status, nqs.load(path).n_steps, *(file.name for file in path.parent.iterdir()))
+"""
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="mounting a small disk needs user namespaces")
+def test_a_disk_that_fills_keeps_the_snapshot_and_resumes_after_space_is_made(tmp_path):
+    (tmp_path / "disk").mkdir()
+    done = start(*SMALL_DISK, sys.executable, "-c", ON_A_SMALL_DISK, cwd=tmp_path, PYTHONPATH=str(HERE))
+    assert done.returncode == 0, done.stderr
+    refused, kept, resumed = done.stdout.splitlines()
+    assert "could not be written (No space left on device); the one of 5 steps is intact" in refused
+    assert kept == "5 steps are kept"
+    assert resumed == "complete 20 x.h5"
