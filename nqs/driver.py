@@ -33,7 +33,7 @@ from nqs.statistics import (
     v_score,
     window_diagnostics,
 )
-from nqs.stopping import Watch
+from nqs.stopping import Signals, Watch
 from nqs.writer import Writer
 
 OnStep = Callable[[dict[str, float]], None]
@@ -127,7 +127,7 @@ class VMC:
         energy = np.array([statistics.energy - state.shift, statistics.energy_imaginary])[: self.components]
         gradient = gradient_from_sums(sums.gradient, energy, sampler.n_samples)
         if not np.all(np.isfinite(gradient)):
-            raise RunError(f"step {state.step}: the energy gradient is not finite")
+            raise RunError(f"step {state.step}: the energy gradient of all ranks is not finite")
         theta, optimizer = self._update(state, samples, sums.gradient[1:] / sampler.n_samples, gradient)
         window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
         rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
@@ -162,12 +162,14 @@ class VMC:
         config: str = "",
         config_hash: str = "",
         on_step: OnStep | None = None,
+        signals: Signals | None = None,
     ) -> Result:
         """Optimise up to step `steps`, measure the energy, and return all that came of it; collective.
 
         With `output`, snapshots go to that file as the run proceeds. `previous` is a result to continue, with the same
         or another Hamiltonian. A stop that was asked for ends the run early with the status "interrupted" and nothing
-        measured. `on_step` is called with each row of the history.
+        measured. `on_step` is called with each row of the history. `signals` are those that count, if they are
+        noted already.
 
         Raises `InputError` if `output` exists and is not what is continued or another process writes it, or if
         `previous` does not fit; `RunError` if the run goes wrong: then the last good snapshot is kept with the status
@@ -183,7 +185,8 @@ class VMC:
             )
             recorder.snapshot(state, "running")
             stop_file = None if output is None else output.path.with_name(output.path.name + ".stop")
-            watch = stack.enter_context(Watch(stop_file, snapshot_seconds, max_seconds, self.communicator.is_root))
+            signals = stack.enter_context(Signals()) if signals is None else signals
+            watch = Watch(signals, stop_file, snapshot_seconds, max_seconds, self.communicator.is_root)
             try:
                 state, stop = self._optimise(state, steps, recorder, watch, on_step)
                 if not stop:
@@ -191,9 +194,9 @@ class VMC:
                 measured = None if stop else self.measure(state, measure_samples, measure_burn_in, watch.wishes)
             except RunError as error:
                 raise recorder.failed(error) from error
-            if measured is None:
-                watch.stopped()
-            return recorder.snapshot(state, "interrupted" if measured is None else "complete", measured)
+            result = recorder.snapshot(state, "interrupted" if measured is None else "complete", measured)
+            watch.stopped()
+            return result
 
     def _optimise(
         self, state: State, steps: int, recorder: Recorder, watch: Watch, on_step: OnStep | None
@@ -251,7 +254,7 @@ class VMC:
             theta, optimizer = self.optimizer.update(direction, optimizer, theta)
         theta = self.communicator.broadcast(theta)
         if not np.all(np.isfinite(theta)):
-            raise RunError(f"step {state.step}: a parameter is not finite after the update")
+            raise RunError(f"step {state.step}, rank 0: a parameter is not finite after the update")
         return theta, optimizer
 
     def _check_instance(self, previous: Result) -> None:

@@ -3,8 +3,11 @@
 A file is always whole: it is serialised in memory, written beside its place, flushed to the disk and renamed.
 """
 
+import contextlib
+import errno
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -35,10 +38,10 @@ class Group:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def write(path: Path, content: Group) -> None:
+def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None) -> None:
     """Put `content` in the place of `path` in one step; a reader sees the old file or the new one, both whole.
 
-    Raises `OSError` with the old file intact.
+    Raises `OSError` with the old file intact, and whatever `confirm` raises, which is called just before that step.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -49,13 +52,18 @@ def write(path: Path, content: Group) -> None:
             stream.write(buffer.getbuffer())
             stream.flush()
             os.fsync(stream.fileno())
+        confirm()
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot sync folders
+            raise
     finally:
         os.close(folder)
 
@@ -72,7 +80,7 @@ def read(path: Path) -> Group:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _read_group(file)
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a whole HDF5 file ({error})") from error
 
 

@@ -48,7 +48,7 @@ def _energy_warnings(numbers: Mapping[str, float], bound: float) -> Iterator[tup
             f"the energy {energy:.8g} lies more than {SIGMAS:g} errors ({error:.2g}) below {bound:.8g}, "
             "which no state can: the samples or the error bar are wrong",
         )
-    if numbers["variance"] == 0 and numbers["acceptance"] == 0:
+    if numbers["acceptance"] == 0 and numbers["variance"] <= 1e-20 * energy**2:
         yield "alike", "all samples are alike: no move is accepted and the variance is zero"
 
 

@@ -12,6 +12,7 @@ from nqs.errors import InputError, RunError
 from nqs.parallel import Communicator, connect, end_with_launcher
 from nqs.schema import Config
 from nqs.source import read_source
+from nqs.stopping import Signals
 from nqs.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,18 +30,28 @@ def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) 
         return _say(error, 2)
     end_with_launcher(communicator)
     try:
-        return _run(communicator, path, overrides, is_fresh, is_dry)
+        with Signals() as signals:
+            return _run(communicator, signals, path, overrides, is_fresh, is_dry)
     except InputError as error:
         return _say(error if communicator.is_root else None, 2)
     except RunError as error:
         return _say(error if communicator.is_root else None, 1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        if communicator.size > 1:
+            communicator.abort(error)
         return 130
     except BaseException as error:
         communicator.abort(error)
 
 
-def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_fresh: bool, is_dry: bool) -> int:
+def _run(
+    communicator: Communicator,
+    signals: Signals,
+    path: Path,
+    overrides: dict[str, str],
+    is_fresh: bool,
+    is_dry: bool,
+) -> int:
     config, source = communicator.from_root(lambda: read_source(path, overrides))
     output = Path(config.run.output or "")
     previous = None
@@ -59,11 +70,11 @@ def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_f
         return 0
     with ExitStack() as stack:
         writer = communicator.on_root(lambda: stack.enter_context(Writer(output)))
-        if writer is not None and is_fresh:
-            writer.set_aside()
+        if is_fresh:
+            communicator.on_root(lambda: writer and writer.set_aside())
         if communicator.is_root:
             _print_header(config, vmc, previous)
-        result = _optimise(config, vmc, writer, previous)
+        result = _optimise(config, vmc, writer, previous, signals)
         communicator.barrier()
     is_complete = result.status == "complete"
     if communicator.is_root:
@@ -72,7 +83,7 @@ def _run(communicator: Communicator, path: Path, overrides: dict[str, str], is_f
     return 0 if is_complete else STOPPED
 
 
-def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result | None) -> Result:
+def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result | None, signals: Signals) -> Result:
     from nqs.progress import ProgressReport
 
     start = 0 if previous is None else previous.n_steps
@@ -88,6 +99,7 @@ def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result 
             config=run_file.to_toml(config),
             config_hash=run_file.config_hash(config),
             on_step=progress.step,
+            signals=signals,
         )
 
 

@@ -44,15 +44,23 @@ class Lock:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def is_held(self) -> bool:
-        """Whether the lock is still this process's own; a lock file that was removed is made again."""
+        """Whether the lock file is still this process's own."""
+        return not self.is_gone() and _read(self.path) == self._me
+
+    def is_gone(self) -> bool:
+        """Whether there is no lock file, or one without a holder."""
         try:
-            return _read(self.path) == self._me
+            return _read(self.path) is None
         except FileNotFoundError:
-            with contextlib.suppress(InputError, OSError):
-                self._stream.close()
-                self._stream = self._acquire()
-                return True
-            return False
+            return True
+
+    def renew(self) -> None:
+        """Make a lock file that is gone again.
+
+        Raises `InputError` if another process holds it now, `OSError` if it cannot be written.
+        """
+        self._stream.close()
+        self._stream = self._acquire()
 
     def release(self) -> None:
         """Give the lock back."""
@@ -76,19 +84,20 @@ class Lock:
 
     def _try_take(self, stream) -> bool:
         """Take the lock file that `stream` has open; False if it was removed meanwhile."""
+        has_kernel_lock = True
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise self._refusal(_parse(stream)) from None
         except OSError:
-            pass  # a file system without locks: process and heartbeat decide
+            has_kernel_lock = False  # a file system without locks: process and heartbeat decide
         try:
             if os.stat(self.path).st_ino != os.fstat(stream.fileno()).st_ino:
                 return False
         except FileNotFoundError:
             return False
         holder = _parse(stream)
-        if holder is not None and holder != self._me and self._is_alive(holder, stream):
+        if holder is not None and holder != self._me and self._is_alive(holder, stream, has_kernel_lock):
             raise self._refusal(holder)
         stream.seek(0)
         stream.truncate()
@@ -97,9 +106,9 @@ class Lock:
         os.fsync(stream.fileno())
         return True
 
-    def _is_alive(self, holder: Holder, stream) -> bool:
+    def _is_alive(self, holder: Holder, stream, has_kernel_lock: bool) -> bool:
         if holder.host == self._me.host:
-            return _start_of(holder.pid) == holder.started
+            return not has_kernel_lock and _start_of(holder.pid) == holder.started
         if holder.job and holder.job == self._me.job and self._me.restart > holder.restart:
             return False
         return self._age(stream) < STALE_SECONDS
@@ -140,7 +149,8 @@ def _this_process() -> Holder:
 def _start_of(pid: int) -> str:
     """When a process of this host started, in the kernel's ticks; "running" where that is unknown, "" if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in "ZX" else numbers[18]
     except FileNotFoundError:
         if Path("/proc/self/stat").exists():
             return ""

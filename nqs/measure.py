@@ -49,7 +49,7 @@ def measure_energy(
     series = communicator.gather(np.concatenate(energies, axis=1))
     accepted, proposed = communicator.sum(counts)
     if communicator.sum(np.array([float(sum(np.sum(~np.isfinite(e)) for e in energies))]))[0] > 0:
-        raise RunError("the measured energy is not finite")
+        raise RunError("a measured local energy is not finite")
     measured = None
     if series is not None:
         statistics = series_statistics(series)

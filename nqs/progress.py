@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar on a terminal, a line every 30 seconds elsewhere."""
 
+import contextlib
 import logging
 import sys
 import time
@@ -52,7 +53,8 @@ class ProgressReport:
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False)
         elif self._is_shown:
-            print(text, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads the log any more
+                print(text, file=sys.stderr, flush=True)
 
     def step(self, row: dict[str, float]) -> None:
         """A step is done; `row` is its row of the history."""

@@ -1,5 +1,6 @@
 """The schema of a result file, `nqs-run/1`: what a snapshot holds. Reading and writing is in `nqs.files`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -117,6 +118,8 @@ def from_group(content: Group, name: str) -> Result:
     schema, version = content.attributes.get("schema"), content.attributes.get("format_version", 0)
     if not isinstance(schema, str) or not schema.startswith("nqs-run/"):
         raise InputError(f"{name}: an HDF5 file, but not a result of nqs")
+    if not isinstance(version, int):
+        raise InputError(f"{name}: a damaged result, its format_version is {version!r}")
     if version > FORMAT_VERSION:
         raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})")
     try:
@@ -128,15 +131,22 @@ def from_group(content: Group, name: str) -> Result:
             config_hash=content.attributes["config_hash"],
             energy_unit=content.attributes["energy_unit"],
             provenance=tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items())),
-            history=_values(content.items["history"]),
+            history=_columns(_values(content.items["history"])),
             parameters=_flat(content.items["parameters"]),
             state=state,
             measured=_values(content.items.get("measured", Group())),
             warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),
             instance=_values(content.items.get("instance", Group())),
         )
-    except KeyError as error:
-        raise InputError(f"{name}: a damaged result, {error} is missing") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{name}: a damaged result: {error!r}") from error
+
+
+def _columns(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    lengths = {len(history[name]) for name in HISTORY}
+    if len(lengths) != 1:
+        raise ValueError("columns of the history differ in length")
+    return history
 
 
 def read(path: Path) -> Result:
@@ -147,9 +157,9 @@ def read(path: Path) -> Result:
     return from_group(files.read(path), str(path))
 
 
-def write(path: Path, result: Result) -> None:
-    """Put a result in the place of `path` in one step."""
-    files.write(path, to_group(result))
+def write(path: Path, result: Result, confirm: Callable[[], None] = lambda: None) -> None:
+    """Put a result in the place of `path` in one step; `confirm` is called just before and may raise."""
+    files.write(path, to_group(result), confirm)
 
 
 def _labels(unit: str, long_name: str, energy_unit: str) -> dict[str, str]:

@@ -4,12 +4,14 @@ Each rank watches for itself; the wishes of all ranks are added up in the reduct
 the same step.
 """
 
+import contextlib
 import logging
 import signal
 import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,28 +21,48 @@ LOOK_SECONDS = 0.5
 logger = logging.getLogger("nqs")
 
 
+class Signals:
+    """Notes SIGTERM, SIGUSR1 and the first SIGINT, as a context manager; `reason` says what came."""
+
+    def __init__(self):
+        self.reason = ""
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.reason:
+            raise KeyboardInterrupt
+        self.reason = f"received {signal.Signals(number).name}"
+
+
 class Watch:
-    """SIGTERM, SIGUSR1, SIGINT (once), a stop file, `max_seconds` and the snapshot interval, as a context manager.
+    """Signals, a stop file, `max_seconds` and the snapshot interval.
 
     The file and the clocks count on the root only.
     """
 
-    def __init__(self, stop_file: Path | None, snapshot_seconds: float, max_seconds: float | None, is_root: bool):
+    def __init__(
+        self,
+        signals: Signals,
+        stop_file: Path | None,
+        snapshot_seconds: float,
+        max_seconds: float | None,
+        is_root: bool,
+    ):
+        self._signals = signals
         self._stop_file = stop_file
         self._snapshot_seconds = snapshot_seconds if is_root and stop_file is not None else float("inf")
         self._end = time.monotonic() + max_seconds if is_root and max_seconds is not None else float("inf")
         self._last_snapshot = self._last_look = time.monotonic()
         self._reason = ""
-        self._previous: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> "Watch":
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  # what signal.signal returned
 
     def wishes(self) -> Float[np.ndarray, " 2"]:
         """(stop, snapshot), each 0 or 1."""
@@ -49,23 +71,21 @@ class Watch:
             self._reason = "max_seconds is over"
         if self._stop_file is not None and now - self._last_look > LOOK_SECONDS:
             self._last_look = now
-            if self._stop_file.exists():
-                self._reason = f"{self._stop_file.name} exists"
+            with contextlib.suppress(OSError):
+                if self._stop_file.exists():
+                    self._reason = f"{self._stop_file.name} exists"
         due = now - self._last_snapshot >= self._snapshot_seconds
-        return np.array([float(bool(self._reason)), float(due)])
+        return np.array([float(bool(self._reason or self._signals.reason)), float(due)])
 
     def snapshot_done(self) -> None:
         """Start the snapshot interval anew."""
         self._last_snapshot = time.monotonic()
 
     def stopped(self) -> None:
-        """Say why in the log and remove the stop file, so that the next launch does not stop at once."""
-        if self._reason:
-            logger.info("stopping: %s", self._reason)
+        """Say why in the log, and remove the stop file, so that the next launch does not stop at once."""
+        reason = self._reason or self._signals.reason
+        if reason:
+            logger.info("stopping: %s", reason)
         if self._stop_file is not None:
-            self._stop_file.unlink(missing_ok=True)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._reason:
-            raise KeyboardInterrupt
-        self._reason = f"received {signal.Signals(number).name}"
+            with contextlib.suppress(OSError):
+                self._stop_file.unlink(missing_ok=True)

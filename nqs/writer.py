@@ -1,5 +1,7 @@
 """The only writer of a result file."""
 
+import contextlib
+import glob
 from pathlib import Path
 from types import TracebackType
 
@@ -22,10 +24,12 @@ class Writer:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(path)
-            for left_over in path.parent.glob(f"{path.name}.*.tmp"):
-                left_over.unlink()
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        self._last = _identity(path)
+        for left_over in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+            with contextlib.suppress(OSError):
+                left_over.unlink()
 
     def __enter__(self) -> "Writer":
         return self
@@ -41,10 +45,18 @@ class Writer:
         return results.read(self.path) if self.path.exists() else None
 
     def set_aside(self) -> None:
-        """Give a file that exists another name, `NAME.1.h5`."""
-        if self.path.exists():
-            names = (self.path.with_suffix(f".{number}{self.path.suffix}") for number in range(1, 10**6))
+        """Give a result that exists another name, `NAME.1.h5`.
+
+        Raises `InputError` if the file is not a result or cannot be renamed.
+        """
+        if self.existing() is None:
+            return
+        names = (self.path.with_suffix(f".{number}{self.path.suffix}") for number in range(1, 10**6))
+        try:
             self.path.rename(next(name for name in names if not name.exists()))
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be renamed: {error.strerror}") from error
+        self._last = _identity(self.path)
 
     def write(self, result: Result) -> None:
         """Put a result in the place of the file, in a folder that is made again if it is gone.
@@ -52,6 +64,25 @@ class Writer:
         Raises `OSError` with the old file intact, `RunError` if another process has taken the lock over.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._confirm()
+        results.write(self.path, result, self._confirm)
+        self._last = _identity(self.path)
+
+    def _confirm(self) -> None:
+        """Make a lock that was removed again, unless another process has written meanwhile."""
+        if self._lock.is_gone() and _identity(self.path) in (None, self._last):
+            try:
+                self._lock.renew()
+            except InputError as error:
+                raise RunError(str(error)) from error
         if not self._lock.is_held():
             raise RunError(f"{self.path}: another process has taken over the lock; this one writes no more")
-        results.write(self.path, result)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from the one that replaces it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -1,6 +1,7 @@
 """Stops, deaths and failures of runs, serial and under mpirun: what is left is whole, the exit code says what was."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_a_rank_that_raises_ends_all_with_its_traceback(folder, ranks):
     done = start(sys.executable, "-c", RAISES, ranks=ranks, cwd=folder, PYTHONPATH=str(HERE))
     assert done.returncode not in (0, 75)
     assert done.stderr.count("ZeroDivisionError: on purpose") == 1
-    assert 'raise ZeroDivisionError("on purpose")' in done.stderr or "in fail" in done.stderr
+    assert "in fail" in done.stderr
     if ranks:
         assert f"rank {ranks - 1} failed" in done.stderr
 
@@ -143,7 +144,7 @@ def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: step")]
-    assert "rank 0: the energy of chain 0 is not finite" in line or "is not finite" in line
+    assert re.match(r"nqs: step \d+, rank \d+: (the energy of chain \d+|a parameter) is not finite", line)
     assert "x.h5 keeps the last good snapshot" in line
     kept = results.read(folder / "x.h5")
     assert kept.status == "failed"

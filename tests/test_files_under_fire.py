@@ -109,6 +109,26 @@ def test_a_writer_whose_lock_was_taken_over_writes_no_more(tmp_path):
     assert (tmp_path / "x.h5.lock").exists()
 
 
+def test_a_writer_that_slept_does_not_overwrite_what_was_written_since(tmp_path):
+    path = tmp_path / "x.h5"
+    with Writer(path) as sleeper:
+        sleeper.write(small_result(2))
+        (tmp_path / "x.h5.lock").unlink()
+        results.write(path, small_result(100))
+        with pytest.raises(RunError, match="another process has taken over"):
+            sleeper.write(small_result(3))
+    assert results.read(path).n_steps == 100
+
+
+def test_a_lock_that_is_removed_is_made_again(tmp_path):
+    with Writer(tmp_path / "x.h5") as writer:
+        writer.write(small_result(2))
+        (tmp_path / "x.h5.lock").unlink()
+        writer.write(small_result(3))
+        with pytest.raises(InputError, match="is being written"):
+            Writer(tmp_path / "x.h5")
+
+
 def test_the_heartbeat_moves_the_time_of_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
     with Writer(tmp_path / "x.h5"):

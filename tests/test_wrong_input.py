@@ -95,6 +95,14 @@ WRONG_FILES = [
 ]
 
 
+DAMAGES = {
+    "no_energy": lambda group: group.items["history"].items.pop("energy"),
+    "short_energy": lambda group: group.items["history"].items.update(energy=files.Dataset(np.zeros(1))),
+    "odd_state": lambda group: group.items.update(state=files.Dataset(1.0)),
+    "odd_version": lambda group: group.attributes.update(format_version="new"),
+}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with files that are wrong in one way each, and a good run file."""
@@ -112,6 +120,10 @@ def folder(tmp_path, monkeypatch):
     damaged = results.to_group(good)
     del damaged.items["state"]
     files.write(tmp_path / "damaged.h5", damaged)
+    for name, change in DAMAGES.items():
+        damaged = results.to_group(good)
+        change(damaged)
+        files.write(tmp_path / f"{name}.h5", damaged)
     (tmp_path / "small.toml").write_text(SMALL)
     (tmp_path / "sk40.toml").write_text(SK + "n_sites = 40")
     (tmp_path / "empty.txt").write_text("")
@@ -154,6 +166,7 @@ WRONG_COMMANDS = [
     (["report", "newer.h5"], "newer.h5: written by a newer nqs"),
     (["report", "foreign.h5"], "foreign.h5: an HDF5 file, but not a result"),
     (["report", "damaged.h5"], "damaged.h5: a damaged result"),
+    *((["report", f"{name}.h5"], f"{name}.h5: a damaged result") for name in DAMAGES),
     (["report", "folder.h5"], "folder.h5: cannot be read"),
     (["report", "none.h5", "--run.steps", "3"], "takes no --run.steps"),
     (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
