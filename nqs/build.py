@@ -31,6 +31,7 @@ from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.results import Result
 from nqs.sampler.metropolis import Metropolis
+from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
 from nqs.schema import Config
 from nqs.state import PARAMETERS, stream
@@ -46,8 +47,7 @@ def build_vmc(config: Config, communicator: Communicator, stored: Result | None 
     Raises `InputError` naming the file and the table.
     """
     naming = _Naming(name)
-    instance = None if stored is None else stored.instance
-    hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, instance))
+    hamiltonian = build_only_hamiltonian(config, name, stored)
     ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
     if config.run.init_from is not None and stored is None:
         ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
@@ -75,9 +75,8 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     result = results.read(Path(path))
     if ansatz is None and result.config:
         config = run_file.parse_text(result.config, str(path))
-        naming = _Naming(str(path))
-        hamiltonian = naming("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, result.instance))
-        ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
+        hamiltonian = build_only_hamiltonian(config, str(path), result)
+        ansatz = _Naming(str(path))("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
     if ansatz is None:
         return result
     try:
@@ -129,8 +128,7 @@ def build_ansatz(config: Config, n_sites: int) -> Ansatz:
 
 def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
     """The sampler of a table."""
-    default = "flip" if hamiltonian.space.total_sz is None else "exchange"
-    move = table.move or default
+    move = table.move or default_move(hamiltonian.space.total_sz)
     weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
     return Metropolis(
@@ -174,7 +172,10 @@ def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
 def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
     match name:
         case "exchange":
-            if pairs == "all" or not hasattr(hamiltonian, "lattice"):
+            has_lattice = hasattr(hamiltonian, "lattice")
+            if pairs == "neighbours" and not has_lattice:
+                raise ValueError('pairs: this Hamiltonian has no lattice to tell neighbours; use "all"')
+            if pairs == "all" or not has_lattice:
                 return Exchange(all_pairs(hamiltonian.space.n_sites))
             return Exchange(hamiltonian.lattice.edges())
         case "global_flip":

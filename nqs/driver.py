@@ -195,7 +195,7 @@ class VMC:
             except RunError as error:
                 raise recorder.failed(error) from error
             result = recorder.snapshot(state, "interrupted" if measured is None else "complete", measured)
-            watch.stopped()
+            watch.ended(result.status == "interrupted")
             return result
 
     def _optimise(

@@ -13,7 +13,7 @@ from msgspec.structs import fields, replace
 
 from nqs import schema
 from nqs.errors import InputError
-from nqs.sampler.move_rules import move_error
+from nqs.sampler.move_rules import default_move, move_error
 from nqs.schema import Config
 from nqs.schema_errors import explain, listed, struct_at
 
@@ -161,8 +161,7 @@ def _resolve(config: Config, name: str) -> Config:
 
 
 def _resolve_moves(sampler: schema.Metropolis, total_sz: float | None, on_lattice: bool, wrong) -> schema.Metropolis:
-    default = "flip" if total_sz is None else "exchange"
-    move = default if sampler.move is None else sampler.move
+    move = default_move(total_sz) if sampler.move is None else sampler.move
     names = set(move) if isinstance(move, dict) else {move}
     if not names:
         wrong("sampler.move", f"an empty table; allowed: {listed(get_args(schema.MoveName))}")

@@ -81,10 +81,10 @@ class Watch:
         """Start the snapshot interval anew."""
         self._last_snapshot = time.monotonic()
 
-    def stopped(self) -> None:
-        """Say why in the log, and remove the stop file, so that the next launch does not stop at once."""
+    def ended(self, is_early: bool) -> None:
+        """Log why the run ended early, if it did, and remove the stop file, so that the next launch goes on."""
         reason = self._reason or self._signals.reason
-        if reason:
+        if is_early and reason:
             logger.info("stopping: %s", reason)
         if self._stop_file is not None:
             with contextlib.suppress(OSError):

@@ -17,3 +17,8 @@ def move_error(names: Set[str], total_sz: float | None) -> str | None:
             return "global_flip alone reaches two configurations; add flip"
         return "exchange and global_flip never change |sum s|; add flip, or fix total_sz"
     return None
+
+
+def default_move(total_sz: float | None) -> str:
+    """The move that reaches all of a space by itself."""
+    return "flip" if total_sz is None else "exchange"
