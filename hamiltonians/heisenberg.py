@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
-from scipy.optimize import root
 
 from hamiltonians.lattice import Lattice
 from hamiltonians.space import Spins
@@ -62,6 +61,8 @@ class Heisenberg(SpinHamiltonian):
         is_ring = self.lattice.kind == "chain" and self.lattice.periodic and n_sites >= 4 and n_sites % 2 == 0
         if not is_ring or self.coupling <= 0 or self.space.total_sz not in (None, 0):
             return None
+        from scipy.optimize import root
+
         numbers = np.arange(n_sites // 2) - (n_sites // 2 - 1) / 2
 
         def equations(rapidities):

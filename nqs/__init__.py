@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from nqs.driver import VMC as VMC
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
+    from nqs.optimizer import auto as auto
+    from nqs.optimizer import minsr as minsr
     from nqs.optimizer import sgd as sgd
+    from nqs.optimizer import spring as spring
     from nqs.optimizer import sr as sr
     from nqs.parallel import connect as connect
     from nqs.sampler.metropolis import Metropolis as Metropolis
@@ -33,7 +36,10 @@ _HOMES = {
     "VMC": "nqs.driver",
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
+    "auto": "nqs.optimizer",
+    "minsr": "nqs.optimizer",
     "sgd": "nqs.optimizer",
+    "spring": "nqs.optimizer",
     "sr": "nqs.optimizer",
     "connect": "nqs.parallel",
     "Metropolis": "nqs.sampler.metropolis",

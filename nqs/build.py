@@ -138,16 +138,22 @@ def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Met
 
 def build_optimizer(table: Any) -> Optimizer:
     """The optimiser of a table."""
-    rate = _learning_rate(table.learning_rate)
+    rate = _scheduled("learning_rate", table.learning_rate)
     match table:
         case schema.SGD():
             return optimizers.sgd(rate)
         case schema.Adam():
             return optimizers.adam(rate, table.b1, table.b2)
+    shift = _scheduled("diagonal_shift", table.diagonal_shift)
+    match table:
         case schema.SR():
-            return optimizers.sr(rate, table.diagonal_shift, table.solver)
+            return optimizers.sr(rate, shift, table.solver)
+        case schema.MinSR():
+            return optimizers.minsr(rate, shift)
+        case schema.Spring():
+            return optimizers.spring(rate, shift, table.momentum)
         case _:
-            raise TypeError(f"no optimiser for {type(table).__name__}")
+            return optimizers.auto(rate, shift)
 
 
 def _lattice(table: schema.OnLattice) -> Lattice:
@@ -184,20 +190,20 @@ def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
             return LocalFlip()
 
 
-def _learning_rate(rate: float | dict[str, Any]) -> optax.ScalarOrSchedule:
-    if not isinstance(rate, dict):
-        return rate
-    arguments = {name: value for name, value in rate.items() if name != "schedule"}
-    schedule = getattr(optax.schedules, rate["schedule"])
+def _scheduled(key: str, value: float | dict[str, Any]) -> float | Callable[[Any], Any]:
+    if not isinstance(value, dict):
+        return value
+    arguments = {name: argument for name, argument in value.items() if name != "schedule"}
+    schedule = getattr(optax.schedules, value["schedule"])
     try:
         inspect.signature(schedule).bind(**arguments)
         made = schedule(**arguments)
         first = float(made(0))
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         keys = ", ".join(inspect.signature(schedule).parameters)
-        raise ValueError(f"learning_rate, schedule {rate['schedule']}: {error}; its keys are {keys}") from error
-    if not np.isfinite(first):
-        raise ValueError(f"learning_rate, schedule {rate['schedule']}: it begins with {first}")
+        raise ValueError(f"{key}, schedule {value['schedule']}: {error}; its keys are {keys}") from error
+    if not (np.isfinite(first) and (first > 0 or key != "diagonal_shift")):
+        raise ValueError(f"{key}, schedule {value['schedule']}: it begins with {first}")
     return made
 
 

@@ -14,9 +14,10 @@ from jaxtyping import Float
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.errors import InputError, RunError
-from nqs.gradient import gradient_from_sums
+from nqs.gradient import energy_components, gradient_from_sums
 from nqs.local_energy import local_energies
 from nqs.measure import measure_energy
+from nqs.natural_gradient import Batch, NaturalGradient
 from nqs.optimizer import Optimizer, restore_state
 from nqs.parallel import Communicator, connect
 from nqs.parameters import RealView, n_components
@@ -59,7 +60,7 @@ class VMC:
         chunk_size: int = 256,
         communicator: Communicator | None = None,
     ):
-        self.hamiltonian, self.ansatz, self.sampler, self.optimizer = hamiltonian, ansatz, sampler, optimizer
+        self.hamiltonian, self.ansatz, self.sampler = hamiltonian, ansatz, sampler
         self.seed, self.chunk_size = seed, chunk_size
         self.communicator = connect() if communicator is None else communicator
         if self.communicator.size > sampler.n_chains:
@@ -71,6 +72,8 @@ class VMC:
             raise InputError(f"sampler.move: {error}")
         self.view = RealView(ansatz)
         self.components = n_components(ansatz, hamiltonian.space.n_sites)
+        n_rows = sampler.n_samples * self.components
+        self.optimizer, self.reason = optimizer.chosen(n_rows, self.view.size)
         self.share = self.communicator.share(sampler.n_chains)
         self.chains = jnp.arange(self.share.start, self.share.stop)
         self.blocks = blocks_per_chain(sampler.n_chains, sampler.samples_per_chain)
@@ -128,7 +131,9 @@ class VMC:
         gradient = gradient_from_sums(sums.gradient, energy, sampler.n_samples)
         if not np.all(np.isfinite(gradient)):
             raise RunError(f"step {state.step}: the energy gradient of all ranks is not finite")
-        theta, optimizer = self._update(state, samples, sums.gradient[1:] / sampler.n_samples, gradient)
+        delta_energies = np.asarray(energy_components((energies - shift).ravel(), self.components)) - energy
+        mean_o = sums.gradient[1:] / sampler.n_samples
+        theta, optimizer = self._update(state, samples, delta_energies, mean_o, gradient)
         window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
         rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
         row = {
@@ -236,19 +241,15 @@ class VMC:
             lambda: self.communicator.sum(wishes())[0] > 0,
         )
 
-    def _update(self, state: State, samples, mean_o, gradient) -> tuple[np.ndarray, Any]:
-        direction = gradient
-        if self.optimizer.natural is not None:
-            direction = self.optimizer.natural.direction(
-                self.communicator,
-                self.view,
-                state.theta,
-                samples.reshape(-1, samples.shape[-1]),
-                mean_o,
-                gradient / 2,
-                self.sampler.n_samples,
-                self.chunk_size,
+    def _update(self, state: State, samples, delta_energies, mean_o, gradient) -> tuple[np.ndarray, Any]:
+        direction, natural = gradient, self.optimizer.natural
+        if isinstance(natural, NaturalGradient):
+            x = samples.reshape(-1, samples.shape[-1])
+            n_samples, chunk_size = self.sampler.n_samples, self.chunk_size
+            batch = Batch(
+                state.step, self.view, state.theta, x, delta_energies, mean_o, gradient / 2, n_samples, chunk_size
             )
+            direction = natural.direction(self.communicator, batch, state.optimizer[1])
         theta, optimizer = state.theta, state.optimizer
         if self.communicator.is_root and direction is not None:
             theta, optimizer = self.optimizer.update(direction, optimizer, theta)

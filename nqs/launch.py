@@ -144,6 +144,8 @@ def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
     print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {moves} moves", end="; ")
     print(f"{communicator.size} ranks x {communicator.threads} threads")
+    if vmc.reason:
+        print(vmc.reason)
     if previous is not None:
         print(f"continues {config.run.output} after step {previous.n_steps}")
     sys.stdout.flush()

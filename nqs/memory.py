@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from nqs.driver import VMC
 from nqs.local_energy import local_energies
+from nqs.natural_gradient import NaturalGradient
 from nqs.reduction import local_sums
 from nqs.sampler.metropolis import sample
 
@@ -15,18 +16,17 @@ from nqs.sampler.metropolis import sample
 def step_memory(vmc: VMC) -> int:
     """Bytes that a step of this rank holds at most beyond the program itself.
 
-    Arguments, results and temporaries of the largest part of a step, as the compiler plans them; for dense stochastic
-    reconfiguration also the matrix S, its sum over ranks and its factor.
+    Arguments, results and temporaries of the largest part of a step, as the compiler plans them, and what the natural
+    gradient holds beside them.
     """
     parts = [part.lower(*arguments, **sizes) for part, arguments, sizes in _parts(vmc)]
     plans = [lowered.compile().compiled.memory_analysis() for lowered in parts]
     step = max(p.argument_size_in_bytes + p.output_size_in_bytes + p.temp_size_in_bytes for p in plans)
     natural = vmc.optimizer.natural
-    if natural is None or natural.solver != "cholesky":
+    if not isinstance(natural, NaturalGradient):
         return step
     n_local = vmc.sampler.n_samples * len(vmc.chains) // vmc.sampler.n_chains
-    rows = min(n_local, vmc.chunk_size) * vmc.components
-    return step + 8 * (3 * vmc.view.size**2 + 2 * rows * vmc.view.size)
+    return step + natural.memory(n_local, vmc.sampler.n_samples, vmc.components, vmc.view.size, vmc.chunk_size)
 
 
 def _parts(vmc: VMC) -> list[tuple[Any, tuple[Any, ...], dict[str, int]]]:

@@ -1,11 +1,13 @@
-"""Natural gradient: stochastic reconfiguration.
+"""Natural gradient: what every solver is given, and stochastic reconfiguration.
 
 The direction is (S + λ)⁻¹ F with S = Re⟨ΔO†ΔO⟩ and F = Re⟨ΔO†ΔE_L⟩, half the energy gradient (S. Sorella, Phys. Rev.
-Lett. 80, 4558, 1998). Both solvers are collective; the direction is found on rank 0.
+Lett. 80, 4558, 1998). Every solver is collective; the direction is found on rank 0.
 """
 
+import abc
 import itertools
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,45 +25,84 @@ RESIDUAL = 1e-10
 N_ROW_BLOCKS = 8
 
 
-class StochasticReconfiguration(eqx.Module):
-    """λ is `diagonal_shift`. `solver` is `"cholesky"`, which builds the n_parameters × n_parameters matrix S (one more
-    reduction of its size), or `"cg"`, which only multiplies with it (one broadcast and one reduction of n_parameters
-    numbers an iteration, to a relative residual of 1e-10).
+class Batch(NamedTuple):
+    """One step as a solver sees it: the samples `x` of this rank with ΔE_L, and ⟨O⟩ and F of the samples of all ranks.
+
+    `n_samples` counts those of all ranks, `chunk_size` bounds how many log-derivatives are held at once.
     """
 
-    diagonal_shift: float
+    step: int
+    view: RealView
+    theta: Float[np.ndarray, " n_parameters"]
+    x: Int8[Array, "n n_sites"]
+    delta_energies: Float[np.ndarray, "n components"]
+    mean_o: Float[np.ndarray, "components n_parameters"]
+    force: Float[np.ndarray, " n_parameters"]
+    n_samples: int
+    chunk_size: int
+
+
+class NaturalGradient(eqx.Module):
+    """λ is `diagonal_shift`, a number or a schedule of the step."""
+
+    diagonal_shift: eqx.AbstractVar[float | Callable[[int], float]]
+
+    @abc.abstractmethod
+    def direction(
+        self, communicator: Communicator, batch: Batch, last: Float[np.ndarray, " n_parameters"] | None
+    ) -> Float[np.ndarray, " n_parameters"] | None:
+        """The direction on rank 0, None elsewhere; `last` is the one before on rank 0, for a solver that keeps it.
+
+        Raises `RunError` if the solver fails.
+        """
+
+    @abc.abstractmethod
+    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
+        """The bytes that rank 0 holds for it at most, beside the arguments."""
+
+    @property
+    def keeps_direction(self) -> bool:
+        """Whether the last direction is part of the state."""
+        return False
+
+    def shift(self, step: int) -> float:
+        """λ at a step."""
+        return float(self.diagonal_shift(step)) if callable(self.diagonal_shift) else self.diagonal_shift
+
+
+class StochasticReconfiguration(NaturalGradient):
+    """`solver` is `"cholesky"`, which builds the n_parameters × n_parameters matrix S (one more reduction of its size),
+    or `"cg"`, which only multiplies with it (one broadcast and one reduction of n_parameters numbers an iteration, to a
+    relative residual of 1e-10).
+    """
+
+    diagonal_shift: float | Callable[[int], float] = eqx.field(static=True)
     solver: Literal["cholesky", "cg"] = eqx.field(static=True, default="cholesky")
 
-    def direction(
-        self,
-        communicator: Communicator,
-        view: RealView,
-        theta: Float[np.ndarray, " n_parameters"],
-        x: Int8[Array, "n n_sites"],
-        mean_o: Float[np.ndarray, "components n_parameters"],
-        force: Float[np.ndarray, " n_parameters"],
-        n_samples: int,
-        chunk_size: int,
-    ) -> Float[np.ndarray, " n_parameters"] | None:
-        """(S + λ)⁻¹ F on rank 0, None elsewhere; `x` are the samples of this rank, `mean_o` and F those of all.
-
-        Raises `RunError` if conjugate gradients do not converge.
-        """
+    def direction(self, communicator: Communicator, batch: Batch, last=None):
+        """(S + λ)⁻¹ F."""
         if self.solver == "cg":
-            return self._conjugate_gradients(communicator, view, theta, x, mean_o, force, n_samples, chunk_size)
-        local = gram_sum(view, theta, x, mean_o, chunk_size)
+            return self._conjugate_gradients(communicator, batch)
+        local = gram_sum(batch.view, batch.theta, batch.x, batch.mean_o, batch.chunk_size)
         total = communicator.sum_on_root(np.asarray(local))
-        return None if total is None else np.asarray(solve(total, force, self.diagonal_shift, n_samples))
+        return None if total is None else np.asarray(solve(total, batch.force, self.shift(batch.step), batch.n_samples))
 
-    def _conjugate_gradients(self, communicator, view, theta, x, mean_o, force, n_samples, chunk_size):
+    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
+        """The matrix S, its sum over ranks and its factor, and two chunks of log-derivatives."""
+        if self.solver == "cg":
+            return 0
+        return 8 * (3 * n_parameters**2 + 2 * min(n_local, chunk_size) * components * n_parameters)
+
+    def _conjugate_gradients(self, communicator: Communicator, batch: Batch):
         """Rank 0 iterates and asks the others for products until it sends an empty order."""
+        force, shift = batch.force, self.shift(batch.step)
         stop = np.zeros(len(force) + 1)
 
         def product(order: np.ndarray) -> np.ndarray | None:
             vector = order[1:]
-            local = gram_product(view, theta, x, mean_o, vector, chunk_size)
+            local = gram_product(batch.view, batch.theta, batch.x, batch.mean_o, vector, batch.chunk_size)
             total = communicator.sum_on_root(np.asarray(local))
-            return None if total is None else total / n_samples + self.diagonal_shift * vector
+            return None if total is None else total / batch.n_samples + shift * vector
 
         def matvec(vector: np.ndarray) -> np.ndarray | None:
             return product(communicator.broadcast(np.append(1.0, vector)))
@@ -78,8 +119,8 @@ class StochasticReconfiguration(eqx.Module):
         failed = communicator.broadcast_object(failed)
         if failed:
             raise RunError(
-                f"conjugate gradients did not reach a residual of {RESIDUAL:g} in {failed} iterations: "
-                "raise optimizer.diagonal_shift or use optimizer.solver = 'cholesky'"
+                f"step {batch.step}: conjugate gradients did not reach a residual of {RESIDUAL:g} in {failed} "
+                "iterations: raise optimizer.diagonal_shift or use another optimizer.kind or solver"
             )
         return direction
 

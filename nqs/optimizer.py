@@ -1,5 +1,6 @@
 """From the energy gradient to new parameters."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import equinox as eqx
@@ -8,21 +9,53 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
-from nqs.natural_gradient import StochasticReconfiguration
+from nqs.min_sr import MinSR
+from nqs.natural_gradient import NaturalGradient, StochasticReconfiguration
+
+Shift = float | Callable[[int], float]
+
+# What the automatic choice takes for too large a dense matrix; its factorisation then takes a minute on a core.
+MAX_DENSE = 16_384
+
+
+class Automatic(eqx.Module):
+    """Dense SR, minSR or conjugate gradients, whichever has the smallest matrix."""
+
+    diagonal_shift: Shift = eqx.field(static=True)
+
+    def choose(self, n_rows: int, n_parameters: int) -> tuple[NaturalGradient, str]:
+        """The solver and the reason; a complex ψ has two rows a sample."""
+        smaller = min(n_rows, n_parameters)
+        if smaller > MAX_DENSE:
+            reason = f"SR by conjugate gradients: {n_rows} rows and {n_parameters} parameters, no small dense matrix"
+            return StochasticReconfiguration(self.diagonal_shift, "cg"), reason
+        if n_rows < n_parameters:
+            reason = f"minSR: fewer rows of samples ({n_rows}) than parameters ({n_parameters})"
+            return MinSR(self.diagonal_shift), reason
+        reason = f"dense SR: no more parameters ({n_parameters}) than rows of samples ({n_rows})"
+        return StochasticReconfiguration(self.diagonal_shift), reason
 
 
 class Optimizer(eqx.Module):
-    """An optax `transform` of a direction: the energy gradient, or with `natural` (S + λ)⁻¹ F.
+    """An optax `transform` of a direction: the energy gradient, or that of a `natural` gradient.
 
     It acts on the vector of real parameters, on rank 0; the new parameters are broadcast.
     """
 
     transform: optax.GradientTransformation = eqx.field(static=True)
-    natural: StochasticReconfiguration | None = None
+    natural: NaturalGradient | Automatic | None = None
 
-    def init(self, theta: Float[np.ndarray, " n_parameters"]) -> Any:
-        """The state of the transform."""
-        return self.transform.init(theta)
+    def chosen(self, n_rows: int, n_parameters: int) -> tuple["Optimizer", str]:
+        """This optimiser with an automatic choice made, and the reason of it."""
+        if not isinstance(self.natural, Automatic):
+            return self, ""
+        natural, reason = self.natural.choose(n_rows, n_parameters)
+        return Optimizer(self.transform, natural), reason
+
+    def init(self, theta: Float[np.ndarray, " n_parameters"]) -> tuple[Any, Float[np.ndarray, " n_parameters"] | None]:
+        """The state of the transform, and the last direction where it is kept."""
+        keeps = isinstance(self.natural, NaturalGradient) and self.natural.keeps_direction
+        return self.transform.init(theta), np.zeros_like(theta) if keeps else None
 
     def update(
         self,
@@ -31,8 +64,9 @@ class Optimizer(eqx.Module):
         theta: Float[np.ndarray, " n_parameters"],
     ) -> tuple[Float[np.ndarray, " n_parameters"], Any]:
         """The new parameters and the new state."""
-        change, state = _update(self.transform, direction, state, theta)
-        return theta + np.asarray(change), state
+        transformed, last = state
+        change, transformed = _update(self.transform, direction, transformed, theta)
+        return theta + np.asarray(change), (transformed, None if last is None else direction)
 
 
 @eqx.filter_jit
@@ -52,11 +86,28 @@ def adam(learning_rate: optax.ScalarOrSchedule = 1e-3, b1: float = 0.9, b2: floa
 
 def sr(
     learning_rate: optax.ScalarOrSchedule = 0.05,
-    diagonal_shift: float = 1e-2,
+    diagonal_shift: Shift = 1e-2,
     solver: Literal["cholesky", "cg"] = "cholesky",
 ) -> Optimizer:
     """θ ← θ − η (S + λ)⁻¹ F with λ = `diagonal_shift`."""
     return Optimizer(optax.sgd(learning_rate), StochasticReconfiguration(diagonal_shift, solver))
+
+
+def minsr(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:
+    """The step of `sr`, solved in the space of samples."""
+    return Optimizer(optax.sgd(learning_rate), MinSR(diagonal_shift))
+
+
+def spring(
+    learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2, momentum: float = 0.9
+) -> Optimizer:
+    """minSR with a decaying memory μ = `momentum` of the last direction."""
+    return Optimizer(optax.sgd(learning_rate), MinSR(diagonal_shift, momentum))
+
+
+def auto(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:
+    """The step of `sr` by whichever solver has the smallest matrix."""
+    return Optimizer(optax.sgd(learning_rate), Automatic(diagonal_shift))
 
 
 def state_arrays(state: Any) -> list[np.ndarray]:

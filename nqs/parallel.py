@@ -82,7 +82,7 @@ class Communicator:
         _wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
         return total
 
-    def broadcast(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    def broadcast(self, values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """The values of rank 0, on every rank; the others give an array of the same shape."""
         if self._comm is None:
             return values
@@ -98,8 +98,24 @@ class Communicator:
         """The arrays of all ranks joined along `axis` in rank order, on rank 0; None elsewhere."""
         if self._comm is None:
             return values
-        parts = self._comm.gather(np.asarray(values), root=0)
-        return None if parts is None else np.concatenate(parts, axis=axis)
+        rows = np.ascontiguousarray(np.moveaxis(values, axis, 0))
+        joined, counts = self._room_for(rows)
+        _wait(self._comm.Igatherv(rows, [joined, counts] if self.is_root else None, root=0))
+        return np.moveaxis(joined, 0, axis) if self.is_root else None
+
+    def all_gather(self, values: np.ndarray) -> np.ndarray:
+        """The arrays of all ranks joined along the first axis in rank order, on every rank."""
+        if self._comm is None:
+            return values
+        rows = np.ascontiguousarray(values)
+        joined, counts = self._room_for(rows)
+        _wait(self._comm.Iallgatherv(rows, [joined, counts]))
+        return joined
+
+    def _room_for(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
+        lengths = self.gather_objects(len(rows))
+        joined = np.empty((sum(lengths), *rows.shape[1:]), rows.dtype)
+        return joined, [n * (joined.size // max(1, len(joined))) for n in lengths]
 
     def from_root(self, action: Callable[[], T]) -> T:
         """What an action gives on rank 0, on every rank; an error of it is raised on every rank."""

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8, PyTree
+from jaxtyping import Array, Float, Inexact, Int8, PyTree
 
 from nqs.ansatz.base import Ansatz
 
@@ -89,8 +89,12 @@ class RealView(eqx.Module):
 
 
 def log_psi_components(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Float[Array, " components"]:
-    """log ψ(x) as real numbers: one for a real log ψ, its real and imaginary part for a complex one."""
-    log_psi = ansatz(x)
+    """log ψ(x) as real numbers."""
+    return components_of(ansatz(x))
+
+
+def components_of(log_psi: Inexact[Array, ""]) -> Float[Array, " components"]:
+    """One number for a real log ψ, its real and imaginary part for a complex one."""
     if not jnp.iscomplexobj(log_psi):
         return log_psi[None].astype(float)
     return jnp.stack([jnp.real(log_psi), jnp.imag(log_psi)]).astype(float)

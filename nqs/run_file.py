@@ -153,9 +153,10 @@ def _resolve(config: Config, name: str) -> Config:
             "sampler.n_samples",
             f"{sampler.n_samples} is not a multiple of n_chains = {sampler.n_chains}; {nearest} is",
         )
-    rate = config.optimizer.learning_rate
-    if isinstance(rate, dict) and rate.get("schedule") not in schema.SCHEDULES:
-        wrong("optimizer.learning_rate", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
+    for key in ("learning_rate", "diagonal_shift"):
+        value = getattr(config.optimizer, key, None)
+        if isinstance(value, dict) and value.get("schedule") not in schema.SCHEDULES:
+            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
     output = config.run.output or f"results/{Path(name).stem}.h5"
     return replace(config, hamiltonian=system, sampler=sampler, run=replace(config.run, output=output))
 

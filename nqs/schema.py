@@ -128,14 +128,33 @@ class Adam(Kind, tag="adam", frozen=True, kw_only=True):
     b2: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the second moment")] = 0.999
 
 
-class SR(Kind, tag="sr", frozen=True, kw_only=True):
-    """Stochastic reconfiguration, the natural gradient."""
-
+class Natural(Kind, frozen=True, kw_only=True):
     learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
         0.05
     )
-    diagonal_shift: Annotated[Positive, Meta(description="lambda in (S + lambda)^-1 F")] = 1e-2
+    diagonal_shift: Annotated[
+        Positive | Schedule, Meta(description="lambda in (S + lambda)^-1 F, a number or a schedule")
+    ] = 1e-2
+
+
+class Auto(Natural, tag="auto", frozen=True, kw_only=True):
+    """The natural gradient by sr or minsr, whichever has the smaller matrix; the run says which."""
+
+
+class SR(Natural, tag="sr", frozen=True, kw_only=True):
+    """Stochastic reconfiguration, the natural gradient, solved in the space of parameters."""
+
     solver: Annotated[Literal["cholesky", "cg"], Meta(description="dense, or matrix-free")] = "cholesky"
+
+
+class MinSR(Natural, tag="minsr", frozen=True, kw_only=True):
+    """The same step solved in the space of samples: for more parameters than samples."""
+
+
+class Spring(Natural, tag="spring", frozen=True, kw_only=True):
+    """minsr with a memory of the last direction."""
+
+    momentum: Annotated[Annotated[float, Meta(gt=0, lt=1)], Meta(description="mu, how much of it is kept")] = 0.9
 
 
 class Measure(Table, frozen=True, kw_only=True):
@@ -166,7 +185,7 @@ class Config(Table, frozen=True, kw_only=True):
     hamiltonian: TransverseIsing | Heisenberg | SherringtonKirkpatrick | Custom
     ansatz: RBM | FeedForward | Flax | Custom = RBM()
     sampler: Metropolis = Metropolis()
-    optimizer: SGD | Adam | SR = SR()
+    optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
     run: Run = Run()
 

@@ -6,7 +6,8 @@ import tempfile
 
 import jax
 
-# Most of the time goes into compiling functions that run once or twice, on a few sites.
+# Most of the time goes into compiling functions that run once or twice, on a few sites; the same holds for the
+# programs that the tests start.
 jax.config.update("jax_disable_most_optimizations", True)
 
 
@@ -14,6 +15,7 @@ def pytest_configure(config):
     """Programs that the tests start share what they compile."""
     if not hasattr(config, "workerinput"):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 

@@ -12,7 +12,13 @@ from nqs.parallel import connect
 
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
-optimizers = {"sgd": nqs.sgd(0.02), "sr": nqs.sr(0.1), "cg": nqs.sr(0.1, solver="cg")}
+optimizers = {
+    "sgd": nqs.sgd(0.02),
+    "sr": nqs.sr(0.1),
+    "cg": nqs.sr(0.1, solver="cg"),
+    "minsr": nqs.minsr(0.1),
+    "spring": nqs.spring(0.1),
+}
 ansatz = nqs.RBM(8, 1, key=jax.random.key(1), dtype="complex128", visible_bias=True, stddev=0.1)
 sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
 columns = {}

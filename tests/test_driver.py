@@ -18,6 +18,16 @@ RING = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
 SK = SherringtonKirkpatrick(gaussian_couplings(10, 0), 1.0)
 SPINS = Heisenberg(Lattice("chain", (10,)))
 
+OPTIMIZERS = [
+    nqs.sgd(0.2),
+    nqs.adam(0.05),
+    nqs.sr(0.1),
+    nqs.sr(0.1, solver="cg"),
+    nqs.minsr(0.1),
+    nqs.spring(0.05),
+    nqs.auto(0.1),
+]
+
 
 def vmc(hamiltonian=RING, optimizer=None, ansatz=None, move=None, **options):
     n_sites = hamiltonian.space.n_sites
@@ -46,7 +56,7 @@ def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accurac
 
 
 @pytest.mark.parametrize("ansatz", ["rbm_complex", "ffn_phase", "ffn", "flax"])
-@pytest.mark.parametrize("optimizer", [nqs.sgd(0.2), nqs.adam(0.05), nqs.sr(0.1), nqs.sr(0.1, solver="cg")])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
     import netket
 
@@ -95,7 +105,9 @@ def test_history_and_measured_have_the_columns_of_the_schema():
     assert (np.diff(history["wall_time"]) > 0).all()
 
 
-@pytest.mark.parametrize("optimizer", [nqs.sgd(0.02), nqs.adam(0.02), nqs.sr(0.1)], ids=["sgd", "adam", "sr"])
+@pytest.mark.parametrize(
+    "optimizer", [nqs.sgd(0.02), nqs.adam(0.02), nqs.sr(0.1), nqs.spring(0.05)], ids=["sgd", "adam", "sr", "spring"]
+)
 def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path, optimizer):
     whole = vmc(optimizer=optimizer).run(40, measure_samples=512)
     vmc(optimizer=optimizer).run(35, measure_samples=256, output=tmp_path / "x.h5")

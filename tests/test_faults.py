@@ -95,12 +95,12 @@ def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
 def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed five times at random moments, the run ends with the history of an uninterrupted one, bit for bit."""
     limit = ("--run.steps", 300, "--run.snapshot_seconds", 0.05)
-    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
+    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
     steps = 0
     for killed in ("launcher", "rank", "launcher", "rank", "launcher"):
-        with begin(folder, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5", ranks=3) as process:
+        with begin(folder, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5", ranks=2) as process:
             wait_for_steps(folder, process, steps + 1)
             time.sleep(moments.uniform(0, 0.3))
             target = process.pid if killed == "launcher" else ranks_of(folder)[1]
@@ -109,7 +109,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
         assert process.returncode != 0
         assert_gone(folder)
         steps = results.read(folder / "x.h5").n_steps
-    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
+    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=2, cwd=folder)
     assert done.returncode == 0, done.stderr
     for name, values in history(folder / "whole.h5").items():
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)

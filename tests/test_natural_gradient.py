@@ -5,13 +5,17 @@ import jax
 import jax.numpy as jnp
 import netket as nk
 import numpy as np
+import optax
 import pytest
-from systems import HAMILTONIANS, N_SITES, RING, all_local_energies, feed_forward, rbm
+from systems import HAMILTONIANS, N_SITES, RING, all_local_energies, feed_forward, netket_rbm, rbm
 
+import nqs
 from hamiltonians.ising import TransverseIsing
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
-from nqs.natural_gradient import StochasticReconfiguration
+from nqs.gram import dense_factors
+from nqs.min_sr import MinSR
+from nqs.natural_gradient import Batch, NaturalGradient, StochasticReconfiguration
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, n_components
 
@@ -22,7 +26,8 @@ derivatives = eqx.filter_jit(log_derivatives)
 ANSATZE = {
     "rbm": lambda: rbm(visible_bias=True),
     "rbm_complex": lambda: rbm("complex128", visible_bias=True),
-    "ffn_phase": lambda: feed_forward("tanh", phase=True, widths=(4,)),
+    "ffn_phase": lambda: feed_forward("tanh", phase=True, widths=(4, 3)),
+    "flax_complex": lambda: netket_rbm(complex),
 }
 
 
@@ -34,16 +39,19 @@ def sampled_energies(ansatz, x) -> np.ndarray:
     return np.asarray(all_local_energies(HAMILTONIANS["ising_ring"], ansatz, x, len(x)))
 
 
-def direction(ansatz, x, energies, solver: str, chunk_size: int, shift: float = SHIFT) -> np.ndarray:
-    """What the code finds, given the means of the log-derivatives and the force."""
+def batch_of(ansatz, x, energies, chunk_size: int) -> Batch:
+    """What a solver is given, from the definitions of the means and the force."""
     view = RealView(ansatz)
     theta = view.flatten(ansatz)
     o = np.asarray(derivatives(view, theta, x))
     e = np.asarray(energy_components(jnp.asarray(energies), o.shape[1]))
-    mean_o = o.mean(axis=0)
-    force = np.einsum("xc,xck->k", e - e.mean(axis=0), o) / len(x)
-    reconfiguration = StochasticReconfiguration(shift, solver)
-    return reconfiguration.direction(Communicator(), view, theta, x, mean_o, force, len(x), chunk_size)
+    delta_e = e - e.mean(axis=0)
+    force = np.einsum("xc,xck->k", delta_e, o) / len(x)
+    return Batch(0, view, theta, x, delta_e, o.mean(axis=0), force, len(x), chunk_size)
+
+
+def direction(ansatz, x, energies, solver, chunk_size: int, last=None) -> np.ndarray:
+    return solver.direction(Communicator(), batch_of(ansatz, x, energies, chunk_size), last)
 
 
 def definition(ansatz, x, energies, shift: float = SHIFT) -> np.ndarray:
@@ -56,13 +64,21 @@ def definition(ansatz, x, energies, shift: float = SHIFT) -> np.ndarray:
     return np.linalg.solve(matrix, np.real(delta_o.conj().T @ delta_e) / len(x))
 
 
-@pytest.mark.parametrize(("solver", "chunk_size"), [("cholesky", 10), ("cg", 17)])
+def solvers(shift: float = SHIFT) -> dict[str, NaturalGradient]:
+    return {
+        "cholesky": StochasticReconfiguration(shift),
+        "cg": StochasticReconfiguration(shift, "cg"),
+        "minsr": MinSR(shift),
+    }
+
+
+@pytest.mark.parametrize(("solver", "chunk_size"), [("cholesky", 10), ("cg", 17), ("minsr", 20)])
 @pytest.mark.parametrize("name", ANSATZE)
 def test_direction_is_that_of_the_definition(name, solver, chunk_size):
     ansatz, x = ANSATZE[name](), samples()
     energies = sampled_energies(ansatz, x)
     expected = definition(ansatz, x, energies)
-    found = direction(ansatz, x, energies, solver, chunk_size)
+    found = direction(ansatz, x, energies, solvers()[solver], chunk_size)
     assert np.linalg.norm(found - expected) < 1e-8 * np.linalg.norm(expected)
 
 
@@ -75,19 +91,19 @@ def test_complex_parameters_solve_the_hermitian_equation():
     delta_o, delta_e = o - o.mean(axis=0), energies - energies.mean()
     matrix = delta_o.conj().T @ delta_o / len(x) + SHIFT * np.eye(o.shape[1])
     expected = np.linalg.solve(matrix, delta_o.conj().T @ delta_e / len(x))
-    found = RealView(ansatz).named(direction(ansatz, x, energies, "cholesky", 20))
+    found = RealView(ansatz).named(direction(ansatz, x, energies, solvers()["cholesky"], 20))
     joined = np.concatenate([found[name].ravel() for name in ("weights", "hidden_bias", "visible_bias")])
     np.testing.assert_allclose(joined, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("solver", solvers())
 @pytest.mark.parametrize("n_sites", [2, 3])
 def test_fewer_parameters_than_row_blocks(n_sites, solver):
     ansatz = RBM(n_sites, 1 / n_sites, key=jax.random.key(0), stddev=0.5)
     assert RealView(ansatz).size == n_sites + 1
     x = samples(n_sites)
     energies = np.random.default_rng(2).normal(size=len(x))
-    found = direction(ansatz, x, energies, solver, 10)
+    found = direction(ansatz, x, energies, solvers()[solver], 10)
     np.testing.assert_allclose(found, definition(ansatz, x, energies), rtol=1e-8)
 
 
@@ -97,9 +113,58 @@ def test_solvers_agree_where_the_matrix_is_nearly_singular():
     energies = sampled_energies(ansatz, x)
     assert RealView(ansatz).size > n_components(ansatz, N_SITES) * len(x)
     expected = definition(ansatz, x, energies, shift=1e-4)
-    for solver in ("cholesky", "cg"):
-        found = direction(ansatz, x, energies, solver, 8, shift=1e-4)
+    for solver in solvers(1e-4).values():
+        found = direction(ansatz, x, energies, solver, 8)
         assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("name", ["rbm", "rbm_complex", "ffn_phase"])
+def test_factors_of_dense_layers_hold_every_log_derivative(name):
+    """‖O‖² = Σ_layers ‖a‖²‖g‖² for each component."""
+    ansatz, x = ANSATZE[name](), samples(n=5)
+    view = RealView(ansatz)
+    o = np.asarray(derivatives(view, view.flatten(ansatz), x))
+    for i in range(len(x)):
+        factors = dense_factors(ansatz, x[i])
+        norms = sum(np.sum(np.abs(a) ** 2) * np.sum(np.abs(g) ** 2, axis=1) for a, g in factors)
+        np.testing.assert_allclose(norms, np.sum(o[i] ** 2, axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rbm_complex", "flax_complex"])
+def test_spring_keeps_what_the_samples_do_not_see(name):
+    """(S + λ)φ = F + λμφ′, and without a last direction the step of minSR."""
+    ansatz, x = ANSATZE[name](), samples(n=20)
+    energies = sampled_energies(ansatz, x)
+    last = np.random.default_rng(5).normal(size=RealView(ansatz).size)
+    spring = MinSR(SHIFT, 0.9)
+    batch = batch_of(ansatz, x, energies, 8)
+    o = np.asarray(derivatives(batch.view, batch.theta, x))
+    delta_o = (o - batch.mean_o).reshape(-1, batch.view.size)
+    matrix = delta_o.T @ delta_o / len(x) + SHIFT * np.eye(batch.view.size)
+    expected = np.linalg.solve(matrix, batch.force + SHIFT * 0.9 * last)
+    np.testing.assert_allclose(spring.direction(Communicator(), batch, last), expected, rtol=0, atol=1e-8)
+    zero = spring.direction(Communicator(), batch, np.zeros_like(last))
+    np.testing.assert_allclose(zero, definition(ansatz, x, energies), rtol=0, atol=1e-8 * np.abs(zero).max())
+
+
+def test_the_automatic_choice_takes_the_smaller_matrix():
+    natural = nqs.auto(diagonal_shift=SHIFT).natural
+    choices = [natural.choose(*sizes) for sizes in [(1000, 999), (999, 1000), (10**5, 10**6)]]
+    names = [(type(choice).__name__, getattr(choice, "solver", None)) for choice, _ in choices]
+    assert names == [("StochasticReconfiguration", "cholesky"), ("MinSR", None), ("StochasticReconfiguration", "cg")]
+    assert all(choice.diagonal_shift == SHIFT for choice, _ in choices)
+    assert "999" in choices[1][1]
+
+
+def test_a_schedule_of_the_diagonal_shift_is_followed():
+    ansatz, x = ANSATZE["rbm"](), samples()
+    energies = sampled_energies(ansatz, x)
+    batch = batch_of(ansatz, x, energies, 20)
+    schedule = optax.schedules.linear_schedule(1.0, 0.01, 10)
+    for solver in (MinSR(schedule), StochasticReconfiguration(schedule)):
+        for step, shift in ((0, 1.0), (5, 0.505), (20, 0.01)):
+            found = solver.direction(Communicator(), batch._replace(step=step))
+            np.testing.assert_allclose(found, definition(ansatz, x, energies, shift), rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
@@ -120,7 +185,7 @@ def test_a_step_is_half_that_of_netket(dtype):
     holomorphic = True if dtype == "complex128" else None
     matrix = nk.optimizer.qgt.QGTJacobianDense(state, diag_shift=SHIFT, holomorphic=holomorphic)
     solution, _ = matrix.solve(nk.optimizer.solver.cholesky, gradient)
-    found = RealView(ansatz).named(direction(ansatz, x, energies, "cholesky", 64))
+    found = RealView(ansatz).named(direction(ansatz, x, energies, solvers()["cholesky"], 64))
     theirs = {"weights": solution["Dense"]["kernel"], "hidden_bias": solution["Dense"]["bias"]}
     for name, value in (theirs | {"visible_bias": solution["visible_bias"]}).items():
         np.testing.assert_allclose(2 * found[name], value, rtol=0, atol=1e-10)

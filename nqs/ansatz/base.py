@@ -31,3 +31,15 @@ class Ansatz(eqx.Module):
     def advance(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> PyTree:
         """The cache of x′."""
         return self(move.apply(x))
+
+    def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
+        """A zero for each output of each dense layer, or None.
+
+        Not None says that every parameter is a weight of a dense layer z = aW, so that O = a ⊗ ∂log ψ/∂z, and that
+        `with_taps` gives these factors; minSR then never holds O.
+        """
+        return None
+
+    def with_taps(self, x: Int8[Array, " n_sites"], taps: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        """log ψ(x) with a tap added to the output of each dense layer, and the input of each (a 1 for its bias)."""
+        raise NotImplementedError(f"{type(self).__name__} has no taps")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.rbm import advance_linear, log_cosh
+from nqs.ansatz.rbm import advance_linear, log_cosh, with_one
 
 ACTIVATIONS: dict[str, Callable] = {
     "log_cosh": log_cosh,
@@ -70,5 +70,19 @@ class FeedForward(Ansatz):
         activate = ACTIVATIONS[self.activation]
         for layer in self.layers[1:]:
             z = layer(activate(z))
-        out = self.output(activate(z))
-        return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])
+        return _as_log_psi(self.output(activate(z)))
+
+    def zero_taps(self) -> tuple[Inexact[Array, "..."], ...]:
+        return tuple(jnp.zeros_like(layer.weight[:, 0]) for layer in (*self.layers, self.output))
+
+    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+        activate = ACTIVATIONS[self.activation]
+        a, inputs = x.astype(self.output.weight.dtype), []
+        for layer, tap in zip(self.layers, taps[:-1], strict=True):
+            inputs.append(with_one(a))
+            a = activate(layer(a) + tap)
+        return _as_log_psi(self.output(a) + taps[-1]), (*inputs, a)
+
+
+def _as_log_psi(out: Inexact[Array, " outputs"]) -> Inexact[Array, ""]:
+    return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])

@@ -68,6 +68,22 @@ class RBM(Ansatz):
         theta = advance_linear(cache[0], self.weights, x, move)
         return theta, jnp.sum(log_cosh(theta))
 
+    def zero_taps(self) -> tuple[Inexact[Array, "..."], ...]:
+        taps = (jnp.zeros_like(self.hidden_bias),)
+        return taps if self.visible_bias is None else (*taps, jnp.zeros(1, self.visible_bias.dtype))
+
+    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+        spins = x.astype(self.weights.dtype)
+        hidden = jnp.sum(log_cosh(self.start(x)[0] + taps[0]))
+        if self.visible_bias is None:
+            return hidden, (with_one(spins),)
+        return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
+
+
+def with_one(a: Inexact[Array, " n"]) -> Inexact[Array, " n_plus_one"]:
+    """The input of a layer, with a 1 for the bias."""
+    return jnp.append(a, jnp.ones((), a.dtype))
+
 
 def advance_linear(
     z: Inexact[Array, " n_out"],

@@ -1,0 +1,103 @@
+"""Rows of the Gram matrix O Oᵀ of the log-derivatives, which minSR solves in the place of S = OᵀO.
+
+A row is a sample and a component (the real or the imaginary part) of log ψ. The matrix O itself, samples × parameters,
+is never whole: a dense layer z = aW gives O = a ⊗ g with g = ∂log ψ/∂z, and so Re[(A A†) ∘ (G G†)].
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int8
+
+from nqs.ansatz.base import Ansatz
+from nqs.gradient import log_derivatives
+from nqs.parallel import Communicator
+from nqs.parameters import RealView, components_of
+
+
+def gram_rows(
+    communicator: Communicator,
+    view: RealView,
+    theta: Float[np.ndarray, " n_parameters"],
+    x: Int8[Array, "n n_sites"],
+    chunk_size: int,
+) -> Float[np.ndarray, "rows columns"]:
+    """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
+
+    With dense layers one Allgather of their factors; otherwise one of the configurations, and the log-derivatives of
+    all are computed on each rank, `chunk_size` of them at a time.
+    """
+    ansatz = view.build(jnp.asarray(theta))
+    if ansatz.zero_taps() is None:
+        everywhere = communicator.all_gather(np.asarray(x))
+        return np.asarray(_rows_by_blocks(view, jnp.asarray(theta), x, jnp.asarray(everywhere), chunk_size))
+    local = _packed_factors(ansatz, x)
+    return np.asarray(_rows_of_factors(ansatz, x[0], local, jnp.asarray(communicator.all_gather(np.asarray(local)))))
+
+
+def dense_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> list[tuple[Array, Array]]:
+    """(a, g) of each dense layer: the input `(n_in,)` and the derivatives of each component, `(components, n_out)`."""
+
+    def components(taps):
+        log_psi, inputs = ansatz.with_taps(x, taps)
+        return components_of(log_psi), inputs
+
+    gradients, inputs = jax.jacrev(components, has_aux=True)(ansatz.zero_taps())
+    return list(zip(inputs, gradients, strict=True))
+
+
+@eqx.filter_jit
+def _packed_factors(ansatz: Ansatz, x: Int8[Array, "n n_sites"]) -> Float[Array, "n width"]:
+    leaves = jax.tree.leaves(jax.vmap(lambda y: dense_factors(ansatz, y))(x))
+    flat = [leaf.reshape(len(x), -1) for leaf in leaves]
+    parts = [[jnp.real(f), jnp.imag(f)] if jnp.iscomplexobj(f) else [f] for f in flat]
+    return jnp.concatenate([part.astype(float) for pair in parts for part in pair], axis=1)
+
+
+def _unpacked_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"], packed: Float[Array, "n width"]):
+    shapes, treedef = jax.tree.flatten(jax.eval_shape(lambda y: dense_factors(ansatz, y), x))
+    leaves, start = [], 0
+    for leaf in shapes:
+        is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
+        stop = start + leaf.size * (1 + is_complex)
+        part = packed[:, start:stop]
+        values = jax.lax.complex(*jnp.split(part, 2, axis=1)) if is_complex else part
+        leaves.append(values.reshape(len(packed), *leaf.shape))
+        start = stop
+    return jax.tree.unflatten(treedef, leaves)
+
+
+@eqx.filter_jit
+def _rows_of_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"], local, everywhere) -> Float[Array, "rows columns"]:
+    total = jnp.zeros(())
+    pairs = zip(_unpacked_factors(ansatz, x, local), _unpacked_factors(ansatz, x, everywhere), strict=True)
+    for (a, g), (a_all, g_all) in pairs:
+        n, components, _ = g.shape
+        inputs = (a @ a_all.conj().T)[:, None, :, None]
+        outputs = g.reshape(n * components, -1) @ g_all.reshape(len(g_all) * components, -1).conj().T
+        total += jnp.real(inputs * outputs.reshape(n, components, -1, components)).reshape(n * components, -1)
+    return total
+
+
+@eqx.filter_jit
+def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Float[Array, "rows columns"]:
+    def derivatives(chunk):
+        return log_derivatives(view, theta, chunk).reshape(-1, view.size)
+
+    def rows(chunk):
+        o = derivatives(chunk)
+        blocks = jax.lax.map(lambda other: derivatives(other) @ o.T, _chunks(everywhere, chunk_size))
+        return blocks.reshape(-1, blocks.shape[-1])
+
+    columns_by_rows = jax.lax.map(rows, _chunks(x, chunk_size))
+    components = columns_by_rows.shape[-1] // min(chunk_size, len(x))
+    matrix = jnp.moveaxis(columns_by_rows, 1, 2).reshape(-1, columns_by_rows.shape[1])
+    return matrix[: len(x) * components, : len(everywhere) * components]
+
+
+def _chunks(x: Int8[Array, "n n_sites"], chunk_size: int) -> Int8[Array, "chunks chunk n_sites"]:
+    """Chunks of one size; the last is filled up with copies of the last configuration."""
+    size = min(chunk_size, len(x))
+    missing = -len(x) % size
+    return jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)]).reshape(-1, size, x.shape[1])

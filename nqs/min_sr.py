@@ -1,0 +1,113 @@
+"""The natural gradient in the space of samples: minSR and SPRING."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from nqs.errors import RunError
+from nqs.gradient import sum_chunks
+from nqs.gram import gram_rows
+from nqs.natural_gradient import Batch, NaturalGradient
+from nqs.parallel import Communicator
+from nqs.parameters import RealView, log_psi_components
+
+
+class MinSR(NaturalGradient):
+    """φ = μφ′ + ΔOᵀ (T + λ)⁻¹ (ΔE_L − ΔO μφ′)/n with T = ΔO ΔOᵀ/n, where φ′ is the direction of the step before.
+
+    With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as
+    (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
+    For a complex ψ the rows of O and E_L are real and imaginary parts, stacked.
+
+    Each rank holds its rows of T, rank 0 the whole. Beyond the gathering of the factors of `gram_rows` a step takes a
+    Gather of rows, a broadcast of n numbers and a reduction of n_parameters; with momentum one more of each.
+    """
+
+    diagonal_shift: float | Callable[[int], float] = eqx.field(static=True)
+    momentum: float = eqx.field(static=True, default=0.0)
+
+    @property
+    def keeps_direction(self) -> bool:
+        """SPRING needs φ′."""
+        return self.momentum > 0
+
+    def direction(self, communicator: Communicator, batch: Batch, last=None):
+        """φ on rank 0."""
+        carried = None
+        residual = batch.delta_energies
+        if self.keeps_direction:
+            carried = self.momentum * communicator.broadcast(np.zeros(batch.view.size) if last is None else last)
+            along = delta_o_times(batch.view, batch.theta, batch.x, batch.mean_o, carried, batch.chunk_size)
+            residual = residual - np.asarray(along)
+        rows = communicator.gather(gram_rows(communicator, batch.view, batch.theta, batch.x, batch.chunk_size))
+        residuals = communicator.gather(residual)
+        weights, error = np.zeros((batch.n_samples, residual.shape[1])), None
+        if rows is not None and residuals is not None:
+            try:
+                weights = solve_centred(rows, residuals, self.shift(batch.step))
+            except LinAlgError as failure:
+                error = f"step {batch.step}: minSR: {failure}: raise optimizer.diagonal_shift"
+        error = communicator.broadcast_object(error)
+        if error is not None:
+            raise RunError(error)
+        start = sum(communicator.gather_objects(len(residual))[: communicator.rank])
+        mine = communicator.broadcast(weights)[start : start + len(residual)]
+        total = communicator.sum_on_root(
+            np.asarray(o_transposed_times(batch.view, batch.theta, batch.x, jnp.asarray(mine), batch.chunk_size))
+        )
+        return total if total is None or carried is None else total + carried
+
+    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
+        """The rows of this rank and their product with one more, the whole matrix, and two chunks of log-derivatives,
+        which dense layers do without.
+        """
+        rows, columns = n_local * components, n_samples * components
+        chunks = 2 * min(n_local, chunk_size) * components * n_parameters
+        return 8 * (2 * rows * columns + columns**2 + chunks)
+
+
+def solve_centred(
+    gram: Float[np.ndarray, "rows rows"], residuals: Float[np.ndarray, "n components"], diagonal_shift: float
+) -> Float[np.ndarray, "n components"]:
+    """(T + λ)⁻¹ r/n, centred, with T = H O Oᵀ H/n from `gram` = O Oᵀ; H takes the mean of each component off.
+
+    Raises `LinAlgError` if T + λ is not positive definite.
+    """
+    n, components = residuals.shape
+    by_component = gram.reshape(n, components, n, components)
+    matrix = by_component - by_component.mean(axis=0)
+    matrix -= matrix.mean(axis=2, keepdims=True)
+    matrix = matrix.reshape(gram.shape) / n
+    matrix[np.diag_indices_from(matrix)] += diagonal_shift
+    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    weights = cho_solve(factor, residuals.ravel() / n, check_finite=False).reshape(n, components)
+    return weights - weights.mean(axis=0)
+
+
+@eqx.filter_jit
+def o_transposed_times(view: RealView, theta, x, weights: Float[Array, "n components"], chunk_size: int):
+    """Σ_xc O_xc w_xc over the samples of this rank."""
+
+    def chunk(x, weights):
+        def log_psi(t):
+            ansatz = view.build(t)
+            return jax.vmap(lambda y: log_psi_components(ansatz, y))(x)
+
+        return jax.vjp(log_psi, theta)[1](weights)[0]
+
+    return sum_chunks(chunk, (x, weights), chunk_size)
+
+
+@eqx.filter_jit
+def delta_o_times(view: RealView, theta, x, mean_o, vector, chunk_size: int) -> Float[Array, "n components"]:
+    """ΔO v for the samples of this rank."""
+
+    def one(y):
+        return jax.jvp(lambda t: log_psi_components(view.build(t), y), (theta,), (vector,))[1]
+
+    return jax.lax.map(one, x, batch_size=min(chunk_size, len(x))) - mean_o @ vector
