@@ -1,17 +1,15 @@
 """The command `nqs`: what a person types and sees."""
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from nqs.errors import InputError, RunError
+from nqs.launcher import is_first_rank
 from nqs.schema_text import describe
 
-# The rank of this process as launchers state it.
-RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
 OVERRIDE = re.compile(r"--([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:=(.*))?$", re.DOTALL)
 
 
@@ -128,6 +126,6 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _refuse(message: str) -> NoReturn:
-    if all(os.environ.get(variable, "0") == "0" for variable in RANK_VARIABLES):
+    if is_first_rank():
         print(f"nqs: {message}", file=sys.stderr)
     sys.exit(2)

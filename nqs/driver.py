@@ -130,7 +130,8 @@ class VMC:
         energy = np.array([statistics.energy - state.shift, statistics.energy_imaginary])[: self.components]
         gradient = gradient_from_sums(sums.gradient, energy, sampler.n_samples)
         if not np.all(np.isfinite(gradient)):
-            raise RunError(f"step {state.step}: the energy gradient of all ranks is not finite")
+            self.communicator.require_finite(local, f"step {state.step}", "the energy gradient")
+            raise RunError(f"step {state.step}: the energy gradient of all ranks together is not finite")
         delta_energies = np.asarray(energy_components((energies - shift).ravel(), self.components)) - energy
         mean_o = sums.gradient[1:] / sampler.n_samples
         theta, optimizer = self._update(state, samples, delta_energies, mean_o, gradient)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nqs import run_file, text
 from nqs.errors import InputError, RunError
-from nqs.parallel import Communicator, connect, end_with_launcher
+from nqs.parallel import Communicator, connect
 from nqs.schema import Config
 from nqs.source import read_source
 from nqs.stopping import Signals
@@ -28,7 +28,6 @@ def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) 
         communicator = connect()
     except InputError as error:
         return _say(error, 2)
-    end_with_launcher(communicator)
     try:
         with Signals() as signals:
             return _run(communicator, signals, path, overrides, is_fresh, is_dry)

@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import threading
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from nqs.errors import InputError
 
@@ -25,6 +27,10 @@ class Holder:
     job: str
     restart: int
 
+    def was_requeued_as(self, other: "Holder") -> bool:
+        """Whether the other is a later start of the same Slurm job, on another host."""
+        return self.host != other.host and self.job == other.job != "" and self.restart < other.restart
+
 
 class Lock:
     """Held from construction to `release`; the time of the lock file is the heartbeat.
@@ -36,7 +42,7 @@ class Lock:
     """
 
     def __init__(self, result: Path):
-        self.path = result.with_name(result.name + ".lock")
+        self.path = lock_file(result)
         self._result = result
         self._me = _this_process()
         self._stream = self._acquire()
@@ -70,57 +76,45 @@ class Lock:
                 self.path.unlink()
         self._stream.close()
 
-    def _acquire(self):
-        while True:
-            stream = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
-            try:
-                is_free = self._try_take(stream)
-            except BaseException:
-                stream.close()
-                raise
-            if is_free:
-                return stream
-            stream.close()
+    def _acquire(self) -> IO[str]:
+        while (stream := self._try_to_acquire()) is None:
+            pass
+        return stream
 
-    def _try_take(self, stream) -> bool:
-        """Take the lock file that `stream` has open; False if it was removed meanwhile."""
-        has_kernel_lock = True
+    def _try_to_acquire(self) -> IO[str] | None:
+        """Make a whole lock file under another name, then link it to that of the lock, which fails if there is one."""
+        private = self._result.with_name(f"{self._result.name}.{self._me.host}.{self._me.pid}.tmp")
+        stream = os.fdopen(os.open(private, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644), "w+")
+        is_mine = False
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise self._refusal(_parse(stream)) from None
-        except OSError:
-            has_kernel_lock = False  # a file system without locks: process and heartbeat decide
-        try:
-            if os.stat(self.path).st_ino != os.fstat(stream.fileno()).st_ino:
-                return False
+            _take_kernel_lock(stream)
+            self._sign(stream)
+            os.link(private, self.path)
+            is_mine = True
+        except FileExistsError:
+            self._remove_stale(os.fstat(stream.fileno()).st_mtime)
         except FileNotFoundError:
-            return False
-        holder = _parse(stream)
-        if holder is not None and holder != self._me and self._is_alive(holder, stream, has_kernel_lock):
-            raise self._refusal(holder)
-        stream.seek(0)
-        stream.truncate()
+            pass  # swept away by the writer that holds the lock
+        finally:
+            private.unlink(missing_ok=True)
+            if not is_mine:
+                stream.close()
+        return stream if is_mine else None
+
+    def _sign(self, stream: IO[str]) -> None:
         json.dump(asdict(self._me), stream)
         stream.flush()
         os.fsync(stream.fileno())
-        return True
 
-    def _is_alive(self, holder: Holder, stream, has_kernel_lock: bool) -> bool:
-        if holder.host == self._me.host:
-            return not has_kernel_lock and _start_of(holder.pid) == holder.started
-        if holder.job and holder.job == self._me.job and self._me.restart > holder.restart:
-            return False
-        return self._age(stream) < STALE_SECONDS
-
-    def _age(self, stream) -> float:
-        """Seconds since the last heartbeat, by the clock of the file system."""
-        probe = self.path.with_name(f"{self.path.name}.{self._me.pid}")
-        probe.touch()
-        try:
-            return probe.stat().st_mtime - os.fstat(stream.fileno()).st_mtime
-        finally:
-            probe.unlink()
+    def _remove_stale(self, now: float) -> None:
+        """Remove the lock file if nobody holds it, else raise the refusal; `now` is by the clock of the file system."""
+        with contextlib.suppress(FileNotFoundError), open(self.path) as stream:
+            holder = _parse(stream)
+            is_requeued = holder is not None and holder.was_requeued_as(self._me)
+            if not is_requeued and _is_held(stream, holder, now):
+                raise self._refusal(holder)
+            if os.stat(self.path).st_ino == os.fstat(stream.fileno()).st_ino:
+                self.path.unlink()
 
     def _refusal(self, holder: Holder | None) -> InputError:
         who = "another process"
@@ -133,6 +127,44 @@ class Lock:
         while not self._released.wait(HEARTBEAT_SECONDS):
             with contextlib.suppress(OSError, ValueError):
                 os.utime(self._stream.fileno())
+
+
+def lock_file(result: Path) -> Path:
+    """Where the lock of a result is."""
+    return result.with_name(result.name + ".lock")
+
+
+def is_being_written(result: Path) -> bool:
+    """Whether a process that lives holds the lock of a result, as far as can be told; never in the way of a writer."""
+    try:
+        with open(lock_file(result)) as stream:
+            return _is_held(stream, _parse(stream), time.time())
+    except OSError:
+        return False
+
+
+def _is_held(stream: IO[str], holder: Holder | None, now: float) -> bool:
+    """A process of this host holds what the kernel says, or if it cannot say, what it signed while it lives; one of
+    another host, what it keeps a heartbeat of.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        is_locked = False
+    except BlockingIOError:
+        is_locked = True
+    except OSError:
+        is_locked = None
+    if holder is None:
+        return bool(is_locked)
+    if holder.host == platform.node():
+        return _start_of(holder.pid) == holder.started if is_locked is None else is_locked
+    return now - os.fstat(stream.fileno()).st_mtime < STALE_SECONDS
+
+
+def _take_kernel_lock(stream: IO[str]) -> None:
+    """Lock a file that no other process knows yet; a file system without locks leaves it to process and heartbeat."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _this_process() -> Holder:

@@ -8,7 +8,6 @@ import numpy as np
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
-from nqs.errors import RunError
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
 from nqs.sampler.metropolis import Metropolis, sample, start_chains
@@ -46,10 +45,10 @@ def measure_energy(
         counts += [float(info.n_accepted), float(info.n_proposed)]
         if is_stopped():
             return None
-    series = communicator.gather(np.concatenate(energies, axis=1))
+    local = np.concatenate(energies, axis=1)
+    communicator.require_finite(local, "measurement", "a local energy")
+    series = communicator.gather(local)
     accepted, proposed = communicator.sum(counts)
-    if communicator.sum(np.array([float(sum(np.sum(~np.isfinite(e)) for e in energies))]))[0] > 0:
-        raise RunError("a measured local energy is not finite")
     measured = None
     if series is not None:
         statistics = series_statistics(series)

@@ -5,7 +5,6 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 
 import os
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -17,23 +16,13 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from nqs.errors import InputError, RunError
+from nqs.launcher import end_with_launcher, refuse_foreign_launcher
 
 T = TypeVar("T")
-
-# The number of processes as launchers state it, with the MPI that reads it.
-LAUNCHERS = {
-    "OMPI_COMM_WORLD_SIZE": "Open MPI",
-    "PMI_SIZE": "MPICH or Intel MPI",
-    "MV2_COMM_WORLD_SIZE": "MVAPICH",
-    "PALS_SIZE": "Cray MPICH",
-    "SLURM_STEP_NUM_TASKS": "Slurm's srun",
-}
 
 # Waiting ranks look for a message without a pause for a while, then now and then.
 SPIN_SECONDS = 1e-3
 NAP_SECONDS = 5e-5
-# How often a rank looks whether its launcher is alive.
-LOOK_SECONDS = 1.0
 
 
 class Communicator:
@@ -137,6 +126,13 @@ class Communicator:
         """A small Python object of every rank, in rank order, on every rank."""
         return [value] if self._comm is None else self._comm.allgather(value)
 
+    def require_finite(self, values: Any, when: str, what: str) -> None:
+        """Raise `RunError` on every rank if the values of some are not finite, naming those ranks; collective."""
+        good = self.gather_objects(bool(np.isfinite(values).all()))
+        bad = ", ".join(str(rank) for rank in range(self.size) if not good[rank])
+        if bad:
+            raise RunError(f"{when}, rank {bad}: {what} is not finite")
+
     def barrier(self) -> None:
         """Wait for all ranks."""
         if self._comm is not None:
@@ -151,19 +147,6 @@ class Communicator:
         if self._comm is not None and self.size > 1:
             self._comm.Abort(1)
         raise SystemExit(1)
-
-
-def end_with_launcher(communicator: Communicator) -> None:
-    """End this process within seconds of the death of the one that started it, if it is one rank of several."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_SECONDS)
-        os._exit(1)
-
-    if communicator.size > 1:
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _attempt(action: Callable[[], T]) -> tuple[T | None, Exception | None]:
@@ -208,22 +191,12 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
         name = MPI.Get_library_version().split("\n")[0].strip(" \0")
         communicator = Communicator(MPI.COMM_WORLD, " ".join(name.split()))
     if communicator.size == 1:
-        _refuse_foreign_launcher(communicator.library, environment)
+        refuse_foreign_launcher(communicator.library, environment)
     communicator.threads = _limit_threads(communicator)
     if communicator.size > 1:
+        end_with_launcher()
         sys.excepthook = lambda kind, error, trace: communicator.abort(error)
     return communicator
-
-
-def _refuse_foreign_launcher(library: str, environment: Mapping[str, str]) -> None:
-    for variable, launcher in LAUNCHERS.items():
-        count = environment.get(variable, "1")
-        if count.isdigit() and int(count) > 1:
-            own = "no MPI (mpi4py is not installed or finds no library)" if library == "none" else library
-            raise InputError(
-                f"the launcher of {launcher} started {count} processes ({variable}={count}), but this Python uses "
-                f"{own} and sees one: use the mpirun that belongs to it, or install mpi4py for {launcher}"
-            )
 
 
 def _limit_threads(communicator: Communicator) -> int:

@@ -17,6 +17,7 @@ from nqs.parameters import RealView
 from nqs.provenance import describe_launch, ended
 from nqs.results import Result, Status
 from nqs.state import State
+from nqs.text import with_error
 from nqs.writer import Writer
 
 logger = logging.getLogger("nqs")
@@ -117,7 +118,9 @@ class Recorder:
             text = f"{path}: a snapshot of {result.n_steps} steps could not be written ({reason})"
             kept = f"; the one of {self._last.n_steps} steps is intact" if self._last is not None else ""
             if result.status != "running":
-                raise RunError(text + kept) from error
+                energy = result.measured and with_error(result.measured["energy"], result.measured["energy_error"])
+                lost = f"; the measured energy was {energy} {result.energy_unit}" if energy else ""
+                raise RunError(text + kept + lost) from error
             self._warn([("snapshot", f"{text}{kept}; the run goes on")])
 
     def _warn(self, found: Iterable[tuple[str, str]]) -> None:
@@ -138,6 +141,8 @@ def _check_continues(writer: Writer | None, previous: Result | None) -> None:
         return
     if previous is None:
         path = str(writer.path)
-        raise InputError(f"{path} exists: give another name, or continue it with previous=nqs.load({path!r})")
+        raise InputError(
+            f"{path} exists: give another name, or continue it; nqs run does, a script with previous=nqs.load({path!r})"
+        )
     if not np.array_equal(found.history["wall_time"], previous.history["wall_time"]):
         raise InputError(f"{writer.path} exists and is not the result that is to be continued")

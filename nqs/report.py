@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from nqs.lock import is_being_written
 from nqs.results import Result
 from nqs.text import plain, with_error
 
@@ -25,18 +26,17 @@ COLUMNS = (
 )
 
 
-def row(name: str, result: Result) -> tuple[str, ...]:
+def row(path: Path, result: Result) -> tuple[str, ...]:
     """One result as a line: the measured energy, or that of the last step before there is one."""
     measured = result.measured
+    identity = (path.stem, state(path, result), str(result.n_steps))
     if not measured:
-        return (name, result.status, str(result.n_steps), *_last_step(result))
+        return (*identity, *_last_step(result))
     reference = measured["reference"]
     distance = (measured["energy"] - reference) / abs(reference) if reference else np.nan
     relative = with_error_scientific(distance, measured["energy_error"] / abs(reference)) if reference else "-"
     return (
-        name,
-        result.status,
-        str(result.n_steps),
+        *identity,
         with_error(measured["energy"], measured["energy_error"]),
         plain(reference, 10),
         relative if np.isfinite(distance) else "-",
@@ -47,6 +47,11 @@ def row(name: str, result: Result) -> tuple[str, ...]:
         plain(measured["ess"]),
         plain(measured["acceptance"], 2),
     )
+
+
+def state(path: Path, result: Result) -> str:
+    """The status of a result, or "died" for one that was running and that no process writes any more."""
+    return "died" if result.status == "running" and not is_being_written(path) else result.status
 
 
 def _last_step(result: Result) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ def with_error_scientific(value: float, error: float) -> str:
 
 def print_report(named: list[tuple[Path, Result]]) -> None:
     """Print the table of any number of results, a block a result where there is one."""
-    rows = [row(path.stem, result) for path, result in named]
+    rows = [row(path, result) for path, result in named]
     console = Console(width=None if len(rows) == 1 else 200, soft_wrap=True)
     if len(rows) == 1:
         for name, value in zip(COLUMNS, rows[0], strict=True):

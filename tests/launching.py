@@ -22,6 +22,9 @@ MPI_SETTINGS = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
 }
 
+# Serial, and several ranks.
+RANKS = [0, 3]
+
 SMALL = """
 [hamiltonian]
 kind = "transverse_ising"

@@ -1,0 +1,74 @@
+"""A disk that fills, is remounted or whose folder is removed under a run: what was written stays whole."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from launching import HERE, RANKS, start
+
+from nqs import results
+
+PROGRAM = (sys.executable, HERE / "disk_program.py")
+
+# A small file system of its own, mounted on `disk` for one command.
+ON_A_SMALL_DISK = [
+    "unshare",
+    "--mount",
+    "--map-root-user",
+    "sh",
+    "-ec",
+    'mount -t tmpfs -o size=400k disk disk; exec "$@"',
+    "-",
+]
+CAN_MOUNT = (
+    bool(shutil.which("unshare"))
+    and subprocess.run([*ON_A_SMALL_DISK[:5], "true"], capture_output=True).returncode == 0
+)
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_run_goes_on_when_the_disk_is_full_and_says_so(tmp_path, ranks):
+    done = start(*PROGRAM, "x.h5", "limit", "unlimit", ranks=ranks, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["complete", "snapshot"]
+    said = "could not be written (File too large); the one of 5 steps is intact; the run goes on"
+    assert done.stderr.count(said) == 4
+    kept = results.read(tmp_path / "x.h5")
+    assert (kept.status, kept.n_steps) == ("complete", 20)
+    assert [warning["kind"] for warning in kept.warnings if warning["kind"] == "snapshot"] == ["snapshot"]
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_run_that_ends_on_a_full_disk_keeps_its_last_snapshot_and_resumes(tmp_path, ranks):
+    done = start(*PROGRAM, "x.h5", "limit", ranks=ranks, cwd=tmp_path)
+    assert done.returncode not in (0, 75)
+    assert "RunError" in done.stderr
+    assert "the one of 5 steps is intact; the measured energy was -" in done.stderr
+    assert results.read(tmp_path / "x.h5").n_steps == 5
+    assert {path.name for path in tmp_path.iterdir()} <= {"x.h5", "x.h5.lock"}
+    again = start(*PROGRAM, "x.h5", ranks=ranks, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert results.read(tmp_path / "x.h5").n_steps == 20
+    assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_run_whose_folder_is_removed_makes_it_again(tmp_path, ranks):
+    done = start(*PROGRAM, "deep/x.h5", "remove", ranks=ranks, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert results.read(tmp_path / "deep" / "x.h5").n_steps == 20
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["x.h5"]
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="mounting a small disk needs user namespaces")
+def test_a_disk_that_fills_keeps_the_snapshot_and_the_run_is_continued_after_space_is_made(tmp_path):
+    (tmp_path / "disk").mkdir()
+    program = f'"{sys.executable}" "{HERE / "disk_program.py"}" disk/x.h5'
+    commands = f"{program} fill && exit 1; ls disk; rm disk/rest; {program}; ls disk"
+    done = start(*ON_A_SMALL_DISK, "sh", "-c", commands, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "could not be written (No space left on device); the one of 5 steps is intact" in done.stderr
+    before, *_, after = done.stdout.split("complete")
+    assert before.split() == ["rest", "x.h5"]
+    assert after.split()[-1] == "x.h5"
