@@ -47,7 +47,7 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_last_snapshot_and_resumes(tmp_
     assert "the one of 5 steps is intact; the measured energy was -" in done.stderr
     assert results.read(tmp_path / "x.h5").n_steps == 5
     assert {path.name for path in tmp_path.iterdir()} <= {"x.h5", "x.h5.lock"}
-    again = start(*PROGRAM, "x.h5", ranks=ranks, cwd=tmp_path)
+    again = start(*PROGRAM, "x.h5", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert results.read(tmp_path / "x.h5").n_steps == 20
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]

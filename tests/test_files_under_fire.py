@@ -24,7 +24,7 @@ def test_200_kills_leave_a_whole_file_and_one_writer_after_the_other(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
 
 
-@pytest.mark.parametrize("n_reads", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_reads", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_reads_while_a_process_writes(tmp_path, n_reads):
     path = tmp_path / "x.h5"
     results.write(path, small_result(1))
@@ -39,7 +39,7 @@ def test_reads_while_a_process_writes(tmp_path, n_reads):
         writer.kill()
         assert writer.stderr is not None
         assert writer.stderr.read() == b""
-    assert len(seen) > n_reads // 100
+    assert len(seen) > n_reads // 40
 
 
 @pytest.mark.parametrize("ranks", RANKS)
