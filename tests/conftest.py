@@ -6,6 +6,18 @@ import tempfile
 
 import jax
 
+LONG_FILES = (
+    "test_faults",
+    "test_z_scores",
+    "test_mpi",
+    "test_files_under_fire",
+    "test_disk_faults",
+    "test_driver",
+    "test_sampler_keys",
+    "test_natural_gradient",
+    "test_readme",
+)
+
 # Most of the time goes into compiling functions that run once or twice, on a few sites; the same holds for the
 # programs that the tests start.
 jax.config.update("jax_disable_most_optimizations", True)
@@ -17,6 +29,11 @@ def pytest_configure(config):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that none of them is left to one worker at the end."""
+    items.sort(key=lambda item: LONG_FILES.index(item.path.stem) if item.path.stem in LONG_FILES else len(LONG_FILES))
 
 
 def pytest_unconfigure(config):

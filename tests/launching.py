@@ -23,7 +23,7 @@ MPI_SETTINGS = {
 }
 
 # Serial, and several ranks.
-RANKS = [0, 3]
+RANKS = [0, pytest.param(3, marks=pytest.mark.mpi)]
 
 SMALL = """
 [hamiltonian]

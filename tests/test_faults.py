@@ -92,6 +92,7 @@ def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
     assert sorted(path.name for path in folder.iterdir()) == ["small.toml", "x.h5"]
 
 
+@pytest.mark.mpi
 def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed five times at random moments, the run ends with the history of an uninterrupted one, bit for bit."""
     limit = ("--run.steps", 600, "--run.snapshot_seconds", 0.05)
@@ -156,6 +157,7 @@ def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     assert all(np.isfinite(values).all() for values in kept.parameters.values())
 
 
+@pytest.mark.mpi
 def test_input_that_is_wrong_on_one_rank_only_ends_all(folder):
     """Rank 1 works in another folder, where the couplings are missing."""
     np.savetxt(folder / "J.txt", np.zeros((4, 4)))
@@ -183,6 +185,7 @@ WRONG = {
 }
 
 
+@pytest.mark.mpi
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input_is_refused_once_by_all_ranks(folder, name):
     arguments, message = WRONG[name]

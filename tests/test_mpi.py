@@ -9,6 +9,8 @@ from launching import HERE, SMALL, history, is_open_mpi, nqs, start
 from nqs.errors import InputError
 from nqs.parallel import Communicator, connect
 
+pytestmark = pytest.mark.mpi
+
 
 @pytest.fixture(scope="module")
 def energies(tmp_path_factory):
