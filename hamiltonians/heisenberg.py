@@ -1,79 +1,88 @@
-"""The Heisenberg model."""
+"""The Heisenberg model, with anisotropy (XXZ) and second neighbours (J1–J2)."""
 
 from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
-from hamiltonians.lattice import Lattice
+from hamiltonians.bethe import ring_energy
+from hamiltonians.exchange import exchange_terms, field_terms, marshall_sublattices
+from hamiltonians.lattice import Graph, OneEach, one_each
 from hamiltonians.space import Spins
 from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings, ZZMatrix
 
 
 class Heisenberg(SpinHamiltonian):
-    """H = J Σ_⟨ij⟩ S_i·S_j with spin-1/2 operators; energies in the unit of J, J > 0 is the antiferromagnet.
+    """H = Σ_⟨ij⟩ J_ij S_i·S_j + Σ_⟨⟨ij⟩⟩ J2_ij S_i·S_j − Σ_i h_i S^z_i with spin-1/2 operators and
+    S_i·S_j = S^x_i S^x_j + S^y_i S^y_j + Δ S^z_i S^z_j.
 
-    `marshall = True` turns the spins of one sublattice by π about z, which changes the sign of the exchange
-    S⁺S⁻ + S⁻S⁺ and so makes the ground state of a bipartite antiferromagnet positive; None does so for every such.
+    J is `coupling`, one number or one for each bond of `lattice.edges()`; J2 is `second_coupling`, likewise for
+    `lattice.edges(2)`; Δ is `anisotropy`; h is `longitudinal_field`, one number or one for each site. J > 0 is the
+    antiferromagnet. Δ = 1 and J2 = 0 is the Heisenberg model, J2 = 0 the XXZ model, Δ = 1 the J1–J2 model.
 
-    Raises `ValueError` for a magnetisation that the sites cannot have, or a Marshall rotation of a lattice that is
-    not bipartite.
+    `marshall = True` turns the spins of one sublattice by π about z, which changes the sign of S⁺S⁻ + S⁻S⁺ between
+    sublattices and, with J2 = 0, makes the ground state of a bipartite antiferromagnet positive; None does so for every
+    bipartite lattice with J > 0.
+
+    Raises `ValueError` for a magnetisation that the sites cannot have, a wrong number of couplings or fields, or a
+    Marshall rotation of a lattice that is not bipartite.
     """
 
     space: Spins
     diagonal_terms: tuple[ZStrings | ZZMatrix, ...]
     flip_terms: FlipTerms
-    lattice: Lattice = eqx.field(static=True)
-    coupling: float
+    lattice: Graph = eqx.field(static=True)
+    coupling: Float[np.ndarray, " n_edges"]
+    second_coupling: Float[np.ndarray, " n_second_edges"]
+    longitudinal_field: Float[np.ndarray, " n_sites"]
+    anisotropy: float
     marshall: bool = eqx.field(static=True)
-    convention: ClassVar[str] = "H = J sum S.S (spin-1/2 operators)"
+    convention: ClassVar[str] = "H = J sum S.S + J2 sum' S.S - h sum Sz (spin-1/2 operators, S.S = xx + yy + Delta zz)"
     energy_unit: ClassVar[str] = "unit of J"
 
     def __init__(
         self,
-        lattice: Lattice,
-        coupling: float = 1.0,
+        lattice: Graph,
+        coupling: OneEach = 1.0,
         total_sz: float | None = 0.0,
         marshall: bool | None = None,
+        *,
+        anisotropy: float = 1.0,
+        second_coupling: OneEach = 0.0,
+        longitudinal_field: OneEach = 0.0,
     ):
-        if marshall is None:
-            marshall = coupling > 0 and lattice.is_bipartite
-        if marshall and not lattice.is_bipartite:
-            raise ValueError(f"marshall: a Marshall rotation needs a bipartite lattice; {list(lattice.extent)} is not")
-        edges = lattice.edges()
-        sign = -1 if marshall else 1
-        ends = np.stack([np.full_like(edges, lattice.n_sites), edges], axis=1)
+        edges, second = lattice.edges(), lattice.edges(2)
         self.space = Spins(lattice.n_sites, total_sz)
-        self.lattice = lattice
-        self.coupling = coupling
-        self.marshall = marshall
-        self.diagonal_terms = (ZStrings(coupling / 4, edges),)
-        self.flip_terms = FlipTerms(edges, np.tile([sign * coupling / 4, -sign * coupling / 4], (len(edges), 1)), ends)
+        self.lattice, self.anisotropy = lattice, anisotropy
+        self.coupling = one_each("coupling", coupling, len(edges), "bonds")
+        self.second_coupling = one_each("second_coupling", second_coupling, len(second), "bonds of second neighbours")
+        self.longitudinal_field = one_each("longitudinal_field", longitudinal_field, lattice.n_sites, "sites")
+        sublattices = marshall_sublattices(lattice, self.coupling, marshall)
+        self.marshall = sublattices is not None
+        if np.any(self.second_coupling):
+            edges, couplings = np.concatenate([edges, second]), np.concatenate([self.coupling, self.second_coupling])
+        else:
+            couplings = self.coupling
+        bonds, self.flip_terms = exchange_terms(lattice.n_sites, edges, couplings, anisotropy * couplings, sublattices)
+        self.diagonal_terms = (bonds, field_terms(self.longitudinal_field))
 
     def reference_energy(self) -> float | None:
-        """The Bethe ansatz on the antiferromagnetic ring of even N ≥ 4 with Σ S_z = 0 or free, else None.
-
-        The ground state has N/2 real rapidities with
-        2 N arctan(2λ_j) = 2π I_j + 2 Σ_k arctan(λ_j − λ_k), I_j = −(N/2 − 1)/2 … (N/2 − 1)/2, and
-        E/J = N/4 − Σ_j 2/(4λ_j² + 1) (H. Bethe, Z. Phys. 71, 205, 1931; L. Hulthén, Ark. Mat. Astron. Fys. 26A, 1938).
+        """Closed forms on the uniform antiferromagnetic ring of even N ≥ 4 with Σ S_z = 0 or free, and no field:
+        the Bethe ansatz for Δ = 1, E0 = −J / sin(π/N) for Δ = 0 (free fermions: E. Lieb, T. Schultz and D. Mattis,
+        Ann. Phys. 16, 407, 1961), and E0 = −3JN/8 for Δ = 1 and J2 = J/2 (C. Majumdar and D. Ghosh, J. Math. Phys. 10,
+        1388, 1969); otherwise None.
         """
-        n_sites = self.lattice.n_sites
-        is_ring = self.lattice.kind == "chain" and self.lattice.periodic and n_sites >= 4 and n_sites % 2 == 0
-        if not is_ring or self.coupling <= 0 or self.space.total_sz not in (None, 0):
+        n_sites = self.space.n_sites
+        if not self.lattice.is_even_ring or self.space.total_sz not in (None, 0) or np.any(self.longitudinal_field):
             return None
-        from scipy.optimize import root
-
-        numbers = np.arange(n_sites // 2) - (n_sites // 2 - 1) / 2
-
-        def equations(rapidities):
-            differences = rapidities[:, None] - rapidities[None, :]
-            phases = 2 * n_sites * np.arctan(2 * rapidities) - 2 * np.arctan(differences).sum(axis=1)
-            return phases - 2 * np.pi * numbers
-
-        def jacobian(rapidities):
-            kernel = 2 / (1 + (rapidities[:, None] - rapidities[None, :]) ** 2)
-            return kernel + np.diag(4 * n_sites / (1 + 4 * rapidities**2) - kernel.sum(axis=1))
-
-        start = np.tan(np.pi * numbers / n_sites) / 2
-        solution = root(equations, start, jac=jacobian, options={"xtol": 1e-14})
-        return self.coupling * float(n_sites / 4 - np.sum(2 / (4 * solution.x**2 + 1)))
+        j, j2 = self.coupling[0], self.second_coupling[0]
+        if np.ptp(self.coupling) != 0 or np.ptp(self.second_coupling) != 0 or j <= 0:
+            return None
+        if self.anisotropy == 1 and j2 == 0:
+            return float(j * ring_energy(n_sites))
+        if self.anisotropy == 0 and j2 == 0:
+            return float(-j / np.sin(np.pi / n_sites))
+        if self.anisotropy == 1 and j2 == j / 2 and n_sites > 4:
+            return float(-3 / 8 * j * n_sites)
+        return None

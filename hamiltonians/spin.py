@@ -6,7 +6,7 @@ flip mask (Y = i·X·Z).
 """
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -105,3 +105,9 @@ class SpinHamiltonian(eqx.Module):
     def instance(self) -> dict[str, np.ndarray]:
         """Disorder that a result must store to be understood: name and values."""
         return {}
+
+    def to_netket(self) -> Any:
+        """The same operator as a `netket.operator.PauliStrings`, on the spins of this space; imports NetKet."""
+        from hamiltonians.netket_operators import to_netket
+
+        return to_netket(self)

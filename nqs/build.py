@@ -7,23 +7,28 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
-from hamiltonians.lattice import Lattice
+from hamiltonians.lattice import EdgeList, Graph, Lattice
+from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.symmetry import symmetry_group
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
+from nqs.ansatz.jastrow import Jastrow, Product
 from nqs.ansatz.rbm import RBM
+from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.optimizer import Optimizer
@@ -48,7 +53,7 @@ def build_vmc(config: Config, communicator: Communicator, stored: Result | None 
     """
     naming = _Naming(name)
     hamiltonian = build_only_hamiltonian(config, name, stored)
-    ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
+    ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian))
     if config.run.init_from is not None and stored is None:
         ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
     sampler = naming("sampler", lambda: build_sampler(config.sampler, hamiltonian))
@@ -76,7 +81,7 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     if ansatz is None and result.config:
         config = run_file.parse_text(result.config, str(path))
         hamiltonian = build_only_hamiltonian(config, str(path), result)
-        ansatz = _Naming(str(path))("ansatz", lambda: build_ansatz(config, hamiltonian.space.n_sites))
+        ansatz = _Naming(str(path))("ansatz", lambda: build_ansatz(config, hamiltonian))
     if ansatz is None:
         return result
     try:
@@ -96,9 +101,18 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
     match table:
         case schema.TransverseIsing():
             return TransverseIsing(_lattice(table), table.coupling, table.transverse_field, table.longitudinal_field)
-        case schema.Heisenberg():
-            total_sz = None if table.total_sz == "free" else table.total_sz
-            return Heisenberg(_lattice(table), table.coupling, total_sz, table.marshall)
+        case schema.Exchange():
+            return Heisenberg(
+                _lattice(table),
+                table.coupling,
+                _total_sz(table),
+                table.marshall,
+                anisotropy=getattr(table, "anisotropy", 1.0),
+                second_coupling=getattr(table, "second_coupling", 0.0),
+                longitudinal_field=table.longitudinal_field,
+            )
+        case schema.PauliStrings():
+            return PauliStrings(cast(dict[str, float], table.strings), _total_sz(table))
         case schema.SherringtonKirkpatrick():
             couplings = instance["couplings"] if instance else _couplings(table)
             return SherringtonKirkpatrick(couplings, table.transverse_field)
@@ -108,22 +122,49 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
 
 
-def build_ansatz(config: Config, n_sites: int) -> Ansatz:
+def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
     """The ansatz of a configuration, with the initial parameters of its seed."""
     table, key = config.ansatz, stream(config.run.seed, PARAMETERS)
-    real = config.run.precision
+    network = _network(table, config.run.precision, hamiltonian, key)
+    if not getattr(table, "jastrow", False):
+        return network
+    factor = Jastrow(hamiltonian.space.n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
+    return Product((network, factor))
+
+
+def _network(table: Any, real: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> Ansatz:
+    n_sites = hamiltonian.space.n_sites
+    complex_or_real = {"float64": "complex128", "float32": "complex64"}[real] if getattr(table, "complex", 0) else real
     match table:
         case schema.RBM():
-            dtype = {"float64": "complex128", "float32": "complex64"}[real] if table.complex else real
-            return RBM(n_sites, table.alpha, key=key, visible_bias=table.visible_bias, dtype=dtype, stddev=table.stddev)
+            options = {"visible_bias": table.visible_bias, "dtype": complex_or_real, "stddev": table.stddev}
+            if table.symmetry == "none":
+                return RBM(n_sites, table.alpha, key=key, **options)
+            group = symmetry_group(getattr(hamiltonian, "lattice", None), table.symmetry)
+            return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
         case schema.FeedForward():
             return FeedForward(
                 n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
             )
+        case schema.Jastrow():
+            return Jastrow(
+                n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
+            )
         case schema.Flax():
             return FlaxAnsatz(_import(table.module)(**table.arguments), n_sites, key=key)
-        case schema.Custom():
+        case _:
             return _made(table, Ansatz, n_sites, key=key)
+
+
+def _n_filters(alpha: float, group: np.ndarray) -> int:
+    n_elements, n_sites = group.shape
+    filters = alpha * n_sites / n_elements
+    if filters < 1 or filters % 1:
+        raise ValueError(
+            f"alpha = {alpha:g}: a symmetry of {n_elements} elements on {n_sites} sites needs a multiple of "
+            f"{n_elements / n_sites:g}"
+        )
+    return int(filters)
 
 
 def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
@@ -156,8 +197,15 @@ def build_optimizer(table: Any) -> Optimizer:
             return optimizers.auto(rate, shift)
 
 
-def _lattice(table: schema.OnLattice) -> Lattice:
-    return Lattice(table.lattice, tuple(table.extent), table.periodic)
+def _lattice(table: schema.OnLattice) -> Graph:
+    if table.lattice == "edges":
+        edges = cast(tuple[tuple[int, int], ...], table.edges)
+        return EdgeList(1 + max(map(max, edges)), edges)
+    return Lattice(table.lattice, tuple(table.extent or ()), table.periodic)
+
+
+def _total_sz(table: schema.Exchange | schema.PauliStrings) -> float | None:
+    return None if table.total_sz == "free" else table.total_sz
 
 
 def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:

@@ -5,17 +5,16 @@ import json
 import math
 import tomllib
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any
 
 import msgspec
 import tomli_w
-from msgspec.structs import fields, replace
+from msgspec.structs import fields
 
-from nqs import schema
 from nqs.errors import InputError
-from nqs.sampler.move_rules import default_move, move_error
+from nqs.resolve import resolved
 from nqs.schema import Config
-from nqs.schema_errors import explain, listed, struct_at
+from nqs.schema_errors import explain, struct_at
 
 # Keys of [run] that a continuation may change.
 FREE_KEYS = ("steps", "output", "snapshot_seconds", "max_seconds")
@@ -46,7 +45,7 @@ def parse(content: dict[str, Any], name: str) -> Config:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
         explain(error, content, name)
-    return _resolve(config, name)
+    return resolved(config, name)
 
 
 def parse_text(text: str, name: str, overrides: dict[str, str] | None = None) -> Config:
@@ -107,75 +106,6 @@ def _with_kind(table: str, value: Any) -> Any:
     default = next((field.default for field in fields(Config) if field.name == table), None)
     tag = default.__struct_config__.tag if isinstance(default, msgspec.Struct) else None
     return {"kind": tag, **value} if tag is not None and isinstance(value, dict) else value
-
-
-def _resolve(config: Config, name: str) -> Config:
-    """Fill in what follows from other keys, and check what types cannot."""
-
-    def wrong(key: str, message: str) -> NoReturn:
-        table, _, key = key.partition(".")
-        raise InputError(f"{name}: [{table}] {key}: {message}")
-
-    system, sampler = config.hamiltonian, config.sampler
-    total_sz = None
-    if isinstance(system, schema.OnLattice):
-        dimension = schema.LATTICE_DIMENSIONS[system.lattice]
-        if len(system.extent) != dimension:
-            wrong(
-                "hamiltonian.extent", f"a {system.lattice} lattice needs {dimension} lengths, not {len(system.extent)}"
-            )
-        n_sites = math.prod(system.extent)
-        if n_sites > schema.MAX_SITES:
-            wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {schema.MAX_SITES}")
-        if isinstance(system, schema.Heisenberg) and system.total_sz != "free":
-            total_sz = system.total_sz
-            if (n_sites / 2 + total_sz) % 1 or abs(total_sz) > n_sites / 2:
-                first = n_sites % 2 / 2
-                wrong(
-                    "hamiltonian.total_sz",
-                    f"{n_sites} spins cannot have total_sz = {total_sz:g}; allowed: {first:g}, {first + 1:g}, ... "
-                    f'up to {n_sites / 2:g} and their negatives, or "free"',
-                )
-    elif isinstance(system, schema.Custom):
-        pass
-    elif system.couplings is not None and (system.n_sites, system.instance) != (None, None):
-        wrong("hamiltonian.couplings", "a file of couplings excludes n_sites and instance")
-    elif system.couplings is None and system.n_sites is None:
-        wrong("hamiltonian.n_sites", 'missing: give n_sites (and instance), or couplings = "file"')
-    elif system.couplings is None and system.instance is None:
-        system = replace(system, instance=0)
-
-    if not isinstance(system, schema.Custom):
-        sampler = _resolve_moves(sampler, total_sz, isinstance(system, schema.OnLattice), wrong)
-    if sampler.n_samples % sampler.n_chains:
-        nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
-        wrong(
-            "sampler.n_samples",
-            f"{sampler.n_samples} is not a multiple of n_chains = {sampler.n_chains}; {nearest} is",
-        )
-    for key in ("learning_rate", "diagonal_shift"):
-        value = getattr(config.optimizer, key, None)
-        if isinstance(value, dict) and value.get("schedule") not in schema.SCHEDULES:
-            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
-    output = config.run.output or f"results/{Path(name).stem}.h5"
-    return replace(config, hamiltonian=system, sampler=sampler, run=replace(config.run, output=output))
-
-
-def _resolve_moves(sampler: schema.Metropolis, total_sz: float | None, on_lattice: bool, wrong) -> schema.Metropolis:
-    move = default_move(total_sz) if sampler.move is None else sampler.move
-    names = set(move) if isinstance(move, dict) else {move}
-    if not names:
-        wrong("sampler.move", f"an empty table; allowed: {listed(get_args(schema.MoveName))}")
-    if error := move_error(names, total_sz):
-        wrong("sampler.move", error)
-    pairs = sampler.pairs
-    if "exchange" in names:
-        pairs = pairs or ("neighbours" if on_lattice else "all")
-        if pairs == "neighbours" and not on_lattice:
-            wrong("sampler.pairs", 'every site is a neighbour of every other here; use "all"')
-    elif pairs is not None:
-        wrong("sampler.pairs", "only an exchange has pairs")
-    return replace(sampler, move=move, pairs=pairs)
 
 
 def _check_finite(value: Any, name: str, path: str) -> None:

@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 Count = Annotated[int, Meta(ge=1, le=2**31)]
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
+OneEach = float | tuple[float, ...]
+Edge = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 Schedule = dict[str, float | int | bool | str]
 
 
@@ -22,29 +24,61 @@ class Kind(Table, tag_field="kind", frozen=True, kw_only=True):
 
 
 class OnLattice(Kind, frozen=True, kw_only=True):
-    lattice: Annotated[Literal["chain", "square", "cubic"], Meta(description="kind of lattice")] = "chain"
+    lattice: Annotated[
+        Literal["chain", "square", "cubic", "triangular", "honeycomb", "kagome", "edges"],
+        Meta(description='kind of lattice, or "edges" for a list of them'),
+    ] = "chain"
     extent: Annotated[
-        tuple[Count, ...], Meta(min_length=1, max_length=3, description="length along each axis, [40] or [6, 6]")
-    ]
+        Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3)] | None,
+        Meta(description="unit cells along each axis, [40] or [6, 6]"),
+    ] = None
     periodic: Annotated[bool, Meta(description="periodic boundaries")] = True
+    edges: Annotated[
+        str | tuple[Edge, ...] | None, Meta(description='[[0, 1], [1, 2]], or a text file of such pairs, for "edges"')
+    ] = None
 
 
 class TransverseIsing(OnLattice, tag="transverse_ising", frozen=True, kw_only=True):
     """H = -J sum ZZ - Gamma sum X - h sum Z with Pauli matrices."""
 
-    coupling: Annotated[float, Meta(description="J, ferromagnetic if positive")] = 1.0
-    transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
-    longitudinal_field: Annotated[float, Meta(description="h")] = 0.0
+    coupling: Annotated[OneEach, Meta(description="J, ferromagnetic if positive; or one for each bond")] = 1.0
+    transverse_field: Annotated[OneEach, Meta(description="Gamma, or one for each site")] = 1.0
+    longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
 
 
-class Heisenberg(OnLattice, tag="heisenberg", frozen=True, kw_only=True):
-    """H = J sum S.S with spin-1/2 operators."""
-
-    coupling: Annotated[float, Meta(description="J, antiferromagnetic if positive")] = 1.0
+class Exchange(OnLattice, frozen=True, kw_only=True):
+    coupling: Annotated[OneEach, Meta(description="J, antiferromagnetic if positive; or one for each bond")] = 1.0
+    longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
     total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = 0.0
     marshall: Annotated[
         bool | None, Meta(description="rotate one sublattice; true for an antiferromagnet where it can be done")
     ] = None
+
+
+class Heisenberg(Exchange, tag="heisenberg", frozen=True, kw_only=True):
+    """H = J sum S.S - h sum Sz with spin-1/2 operators."""
+
+
+class XXZ(Exchange, tag="xxz", frozen=True, kw_only=True):
+    """H = J sum (SxSx + SySy + Delta SzSz) - h sum Sz with spin-1/2 operators."""
+
+    anisotropy: Annotated[float, Meta(description="Delta")]
+
+
+class J1J2(Exchange, tag="j1j2", frozen=True, kw_only=True):
+    """H = J1 sum S.S + J2 sum S.S over second neighbours - h sum Sz with spin-1/2 operators; J1 is coupling."""
+
+    second_coupling: Annotated[OneEach, Meta(description="J2, or one for each bond of second neighbours")]
+
+
+class PauliStrings(Kind, tag="pauli_strings", frozen=True, kw_only=True):
+    """H = sum of Pauli strings."""
+
+    strings: Annotated[
+        str | dict[str, float],
+        Meta(description='a text file, "weight string" on each line, or a table {XXI = 0.5, IZZ = -1.0}'),
+    ]
+    total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = "free"
 
 
 class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, kw_only=True):
@@ -63,16 +97,24 @@ class Custom(Kind, tag="custom", frozen=True, kw_only=True):
     arguments: Annotated[dict[str, Any], Meta(description="keyword arguments of the class")] = {}
 
 
-class RBM(Kind, tag="rbm", frozen=True, kw_only=True):
+class Network(Kind, frozen=True, kw_only=True):
+    jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
+
+
+class RBM(Network, tag="rbm", frozen=True, kw_only=True):
     """Restricted Boltzmann machine: log psi = sum a x + sum log cosh(b + x W)."""
 
+    symmetry: Annotated[
+        Literal["none", "translation", "lattice"],
+        Meta(description="weights tied by translations, or by the point group as well"),
+    ] = "none"
     alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
     visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
     complex: Annotated[bool, Meta(description="complex parameters")] = False
     stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
 
 
-class FeedForward(Kind, tag="ffn", frozen=True, kw_only=True):
+class FeedForward(Network, tag="ffn", frozen=True, kw_only=True):
     """Fully connected network with one output, log |psi|, or two."""
 
     widths: Annotated[tuple[Count, ...], Meta(min_length=1, description="units of each hidden layer")] = (64, 64)
@@ -82,13 +124,21 @@ class FeedForward(Kind, tag="ffn", frozen=True, kw_only=True):
     phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
 
 
-class Flax(Kind, tag="flax", frozen=True, kw_only=True):
+class Flax(Network, tag="flax", frozen=True, kw_only=True):
     """Any Flax linen module, as of NetKet: (batch, n_sites) to log psi (batch,), in the module's own precision."""
 
     module: Annotated[str, Meta(description='"package.module:Class"')]
     arguments: Annotated[
         dict[str, float | int | bool | str | list[int]], Meta(description="keyword arguments of the class")
     ] = {}
+
+
+class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
+    """Two-body Jastrow factor alone: log psi = sum V x x + sum a x."""
+
+    visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
+    complex: Annotated[bool, Meta(description="complex parameters")] = False
+    stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
 
 
 MoveName = Literal["flip", "exchange", "global_flip"]
@@ -182,8 +232,8 @@ class Run(Table, frozen=True, kw_only=True):
 class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
-    hamiltonian: TransverseIsing | Heisenberg | SherringtonKirkpatrick | Custom
-    ansatz: RBM | FeedForward | Flax | Custom = RBM()
+    hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
+    ansatz: RBM | FeedForward | Jastrow | Flax | Custom = RBM()
     sampler: Metropolis = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
@@ -191,7 +241,8 @@ class Config(Table, frozen=True, kw_only=True):
 
 
 MAX_SITES = 10**6
-LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3}
+LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3, "triangular": 2, "honeycomb": 2, "kagome": 2}
+SITES_PER_CELL = {"honeycomb": 2, "kagome": 3}
 SCHEDULES = (
     "constant_schedule",
     "cosine_decay_schedule",

@@ -20,13 +20,16 @@ LONG_FILES = (
 
 # Most of the time goes into compiling functions that run once or twice, on a few sites; the same holds for the
 # programs that the tests start.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
 jax.config.update("jax_disable_most_optimizations", True)
 
 
 def pytest_configure(config):
     """Programs that the tests start share what they compile."""
     if not hasattr(config, "workerinput"):
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
+        config.made_cache = "JAX_COMPILATION_CACHE_DIR" not in os.environ
+        if config.made_cache:
+            os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
@@ -37,5 +40,5 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput"):
+    if getattr(config, "made_cache", False):
         shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)

@@ -12,10 +12,13 @@ from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.symmetry import symmetry_group
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
+from nqs.ansatz.jastrow import Jastrow, Product
 from nqs.ansatz.rbm import RBM
+from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.local_energy import local_energies
 
 N_SITES = 6
@@ -54,6 +57,11 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm": rbm,
     "rbm_visible": lambda: rbm(visible_bias=True),
     "rbm_complex_visible": lambda: rbm("complex128", visible_bias=True),
+    "rbm_symmetric": lambda: SymmetricRBM(
+        symmetry_group(RING, "translation"), 2, key=jax.random.key(3), visible_bias=True, stddev=0.3
+    ),
+    "jastrow_visible": lambda: Jastrow(N_SITES, key=jax.random.key(4), visible_bias=True, stddev=0.3),
+    "jastrow_rbm_complex": lambda: Product((rbm("complex128"), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
     "ffn_log_cosh": lambda: feed_forward("log_cosh"),
     "ffn_tanh_phase": lambda: feed_forward("tanh", phase=True),
     "ffn_gelu_phase": lambda: feed_forward("gelu", phase=True),

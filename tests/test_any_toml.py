@@ -23,12 +23,17 @@ NUMBERS = st.one_of(
 SMALL_COUNTS = st.integers(1, 5)
 RUBBISH = st.one_of(NUMBERS, st.booleans(), st.text(max_size=4), st.lists(NUMBERS, max_size=2), st.just({}))
 
+# Keys that name files, which there are none of.
+FILES = ("edges", "couplings", "init_from")
+
 
 def values(annotation: Any, is_clean: bool) -> st.SearchStrategy:
     """Values of a type, mostly of the right one; sizes are small where they are right."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return values(arguments[0], is_clean)
+    if is_clean and float in arguments:
+        return values(float, is_clean)
     if origin in (Union, types.UnionType):
         return st.one_of(*(values(a, is_clean) for a in arguments if a is not type(None)))
     if origin is Literal:
@@ -51,7 +56,8 @@ def tables(draw, struct: type[msgspec.Struct], is_clean: bool) -> dict[str, Any]
     """A table of a struct: required keys, some of the others, and unless `is_clean` now and then wrong ones."""
     table = {}
     for field in fields(struct):
-        if field.required or draw(st.booleans()):
+        is_given = field.name == "extent" or (field.name not in FILES and draw(st.booleans()))
+        if field.required or (is_given if is_clean else draw(st.booleans())):
             is_wrong = not is_clean and draw(st.integers(0, 19)) == 0
             table[field.name] = draw(RUBBISH if is_wrong else values(field.type, is_clean))
     if (tag := struct.__struct_config__.tag) is not None:

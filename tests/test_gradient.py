@@ -86,7 +86,7 @@ def netket_gradient(hamiltonian, dtype: str) -> tuple[np.ndarray, dict]:
         "Dense": {"kernel": ansatz.weights, "bias": ansatz.hidden_bias},
         "visible_bias": ansatz.visible_bias,
     }
-    operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=hamiltonian.transverse_field, J=-1.1)
+    operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=float(hamiltonian.transverse_field[0]), J=-1.1)
     operator = operator.to_local_operator()
     for site in range(N_SITES):
         operator = operator - hamiltonian.longitudinal_field * nk.operator.spin.sigmaz(hilbert, site)

@@ -1,5 +1,6 @@
 """Matrices of the Hamiltonians against NetKet's, and input that no Hamiltonian takes."""
 
+from collections import Counter
 from typing import ClassVar
 
 import equinox as eqx
@@ -11,6 +12,8 @@ from hamiltonians.exact import all_states, ground_state, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
+from hamiltonians.netket_operators import from_netket, pauli_strings
+from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings, upper_triangle
 from hamiltonians.space import Spins
 from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings
@@ -81,6 +84,134 @@ def test_the_marshall_rotation_is_chosen_where_it_helps(lattice, coupling, marsh
     assert chosen.marshall == marshall
     difference = sparse_matrix(chosen) - sparse_matrix(Heisenberg(lattice, coupling, total_sz, marshall))
     assert abs(difference).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("lattice", "marshall"), [(Lattice("chain", (6,)), True), (SQUARE, False), (Lattice("square", (2, 4), False), None)]
+)
+@pytest.mark.parametrize("total_sz", [None, 1.0])
+def test_j1_j2_and_xxz_with_couplings_and_fields_of_their_own(lattice, marshall, total_sz):
+    """Bond by bond in Pauli strings; the turned sublattice is that of the first neighbours."""
+    n, random = lattice.n_sites, np.random.default_rng(0)
+    first, second = random.uniform(0.5, 1.5, len(lattice.edges())), random.normal(size=len(lattice.edges(2)))
+    fields = random.normal(size=n)
+    colours = lattice.sublattices() if marshall is not False else np.zeros(n)
+    terms: Counter[str] = Counter()
+    for edges, couplings in ((lattice.edges(), first), (lattice.edges(2), second)):
+        for (i, j), coupling in zip(edges, couplings, strict=True):
+            sign = 1 if colours[i] == colours[j] else -1
+            terms[string(n, ZZ=(i, j))] += 0.6 * coupling / 4
+            terms[string(n, XX=(i, j))] += sign * coupling / 4
+            terms[string(n, YY=(i, j))] += sign * coupling / 4
+    for i in range(n):
+        terms[string(n, Z=i)] -= fields[i] / 2
+    total_sz = None if total_sz is None else total_sz + n % 2 / 2
+    options = {"anisotropy": 0.6, "second_coupling": second, "longitudinal_field": fields}
+    assert_same_matrix(Heisenberg(lattice, first, total_sz, marshall, **options), terms)
+
+
+def test_ising_with_couplings_and_fields_of_their_own():
+    random = np.random.default_rng(1)
+    couplings, gammas, fields = random.normal(size=7), random.normal(size=7), random.normal(size=7)
+    terms = {string(7, ZZ=edge): -j for edge, j in zip(CHAIN.edges(), couplings, strict=True)}
+    terms |= {string(7, X=i): -gammas[i] for i in range(7)} | {string(7, Z=i): -fields[i] for i in range(7)}
+    hamiltonian = TransverseIsing(CHAIN, couplings, gammas, fields)
+    assert_same_matrix(hamiltonian, terms)
+    assert hamiltonian.reference_energy() is None
+
+
+@pytest.mark.parametrize(
+    ("n_sites", "options"),
+    [(6, {"anisotropy": 0.0}), (8, {"anisotropy": 0.0}), (8, {"second_coupling": 0.5}), (10, {"second_coupling": 0.5})],
+)
+def test_closed_forms_of_xx_and_majumdar_ghosh_rings(n_sites, options):
+    hamiltonian = Heisenberg(Lattice("chain", (n_sites,)), **options)
+    assert hamiltonian.reference_energy() == pytest.approx(ground_state(hamiltonian)[0][0], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"anisotropy": 0.5}, {"second_coupling": 0.4}, {"longitudinal_field": 0.1}, {"total_sz": 1.0}, {"coupling": -1.0}],
+)
+def test_no_closed_form_where_none_holds(options):
+    assert Heisenberg(Lattice("chain", (8,)), **options).reference_energy() is None
+
+
+STRINGS = {
+    "XXII": 0.5,
+    "YYII": 0.3,
+    "YYZI": -0.2,
+    "IZZI": 0.7,
+    "ZIII": -0.1,
+    "IIII": 2.0,
+    "XYZY": 0.4,
+    "IIYX": 0.6,
+    "IIXI": 1,
+}
+
+
+def test_pauli_strings():
+    """Strings that flip the same sites are one move; an odd number of Y makes the matrix imaginary."""
+    hamiltonian = PauliStrings(STRINGS)
+    assert_same_matrix(hamiltonian, STRINGS)
+    assert len(hamiltonian.flip_terms.flips) == 4
+    assert hamiltonian.infinite_temperature_energy == 2.0
+    assert pauli_strings(hamiltonian) == pytest.approx(STRINGS)
+
+
+def test_pauli_strings_of_a_fixed_magnetisation():
+    hopping = {"XXI": 0.5, "YYI": 0.5, "IXX": 0.3, "IYY": 0.3, "ZZZ": 1.0, "XZX": 0.2, "YZY": 0.2}
+    assert_same_matrix(PauliStrings(hopping, 0.5), hopping)
+    with pytest.raises(ValueError, match="flip the sites 0, 2 change the magnetisation"):
+        PauliStrings({**hopping, "YZY": 0.1}, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("strings", "message"),
+    [({}, "there is none"), ({"XX": 1.0, "X": 1.0}, "letters"), ({"XA": 1.0}, "other"), ({"XX": np.inf}, "inf")],
+)
+def test_bad_pauli_strings_are_refused(strings, message):
+    with pytest.raises(ValueError, match=message):
+        PauliStrings(strings)
+
+
+NETKET_SPINS = nk.hilbert.Spin(0.5, 6)
+NETKET_OPERATORS = {
+    "ising": lambda: nk.operator.Ising(NETKET_SPINS, nk.graph.Chain(6), h=0.7, J=-1.1),
+    "heisenberg": lambda: nk.operator.Heisenberg(nk.hilbert.Spin(0.5, 6, total_sz=0), nk.graph.Chain(6)),
+    "local": lambda: (
+        nk.operator.spin.sigmam(NETKET_SPINS, 0) @ nk.operator.spin.sigmap(NETKET_SPINS, 3)
+        + nk.operator.spin.sigmam(NETKET_SPINS, 3) @ nk.operator.spin.sigmap(NETKET_SPINS, 0)
+        + nk.operator.spin.sigmaz(NETKET_SPINS, 2)
+    ),
+    "strings": lambda: nk.operator.PauliStrings(NETKET_SPINS, ["XYZIII", "ZIIIIZ"], [0.5, -1.5]),
+}
+
+
+@pytest.mark.parametrize("name", NETKET_OPERATORS)
+def test_operators_of_netket_are_converted_and_back(name):
+    operator = NETKET_OPERATORS[name]()
+    hamiltonian = from_netket(operator)
+    numbers = operator.hilbert.states_to_numbers(all_states(hamiltonian.space))
+    expected = operator.to_sparse()[numbers][:, numbers].toarray()
+    np.testing.assert_allclose(sparse_matrix(hamiltonian).toarray(), expected, atol=1e-12)
+    back = hamiltonian.to_netket().to_sparse()[numbers][:, numbers].toarray()
+    np.testing.assert_allclose(back, expected, atol=1e-12)
+
+
+def test_every_model_goes_to_netket():
+    for hamiltonian in (SherringtonKirkpatrick(gaussian_couplings(5, 0), 0.4), Heisenberg(Lattice("chain", (6,)))):
+        operator = hamiltonian.to_netket()
+        numbers = operator.hilbert.states_to_numbers(all_states(hamiltonian.space))
+        found = operator.to_sparse()[numbers][:, numbers].toarray()
+        np.testing.assert_allclose(found, sparse_matrix(hamiltonian).toarray(), atol=1e-12)
+
+
+def test_what_is_no_spin_hamiltonian_of_netket_is_refused():
+    with pytest.raises(ValueError, match="Hermitian"):
+        from_netket(nk.operator.PauliStrings(NETKET_SPINS, ["XIIIII"], [1j]))
+    with pytest.raises(ValueError, match="spins 1/2"):
+        from_netket(nk.operator.BoseHubbard(nk.hilbert.Fock(2, 3), nk.graph.Chain(3), U=1.0))
 
 
 def test_sherrington_kirkpatrick():

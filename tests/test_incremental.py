@@ -9,6 +9,7 @@ import pytest
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
+from nqs.ansatz.jastrow import Jastrow, Product
 from nqs.ansatz.rbm import RBM
 
 N_SITES = 12
@@ -16,12 +17,15 @@ ROUNDS = 250
 
 # One case for each compiled function; the parameters are replaced by random ones of three sizes.
 CASES = {
-    "rbm": RBM(N_SITES, 2.0, key=jax.random.key(0)),
-    "rbm_visible": RBM(N_SITES, 1.5, key=jax.random.key(0), visible_bias=True),
-    "rbm_complex": RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128"),
-    "rbm_complex_visible": RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128", visible_bias=True),
-    "ffn": FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
-    "ffn_phase": FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
+    "rbm": lambda: RBM(N_SITES, 2.0, key=jax.random.key(0)),
+    "rbm_visible": lambda: RBM(N_SITES, 1.5, key=jax.random.key(0), visible_bias=True),
+    "rbm_complex": lambda: RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128"),
+    "rbm_complex_visible": lambda: RBM(N_SITES, 1.0, key=jax.random.key(0), dtype="complex128", visible_bias=True),
+    "jastrow": lambda: Jastrow(N_SITES, key=jax.random.key(0)),
+    "jastrow_complex_visible": lambda: Jastrow(N_SITES, key=jax.random.key(0), dtype="complex128", visible_bias=True),
+    "jastrow_rbm": lambda: Product((Jastrow(N_SITES, key=jax.random.key(0)), CASES["rbm_complex"]())),
+    "ffn": lambda: FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
+    "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
 }
 
 
@@ -70,7 +74,7 @@ def walk(ansatz: Ansatz, x, rounds):
 @pytest.mark.parametrize("stddev", [0.05, 0.4, 1.0])
 @pytest.mark.parametrize("case", CASES)
 def test_a_thousand_moves_without_rebuilding_the_cache(case, stddev):
-    ansatz = with_random_parameters(CASES[case], stddev)
+    ansatz = with_random_parameters(CASES[case](), stddev)
     start = np.where(np.arange(N_SITES) % 3 == 0, 1, -1).astype(np.int8)
     moves = random_moves()
     x, fast, slow, advanced, rebuilt = walk(ansatz, start, moves)
@@ -89,7 +93,7 @@ def test_a_thousand_moves_without_rebuilding_the_cache(case, stddev):
 @pytest.mark.parametrize("stddev", [0.05, 1.0])
 def test_the_phase_of_a_complex_machine_is_that_of_the_product_of_cosh(stddev):
     """ψ = e^(a·x) ∏ cosh(b + xW), written out."""
-    ansatz = with_random_parameters(CASES["rbm_complex_visible"], stddev)
+    ansatz = with_random_parameters(CASES["rbm_complex_visible"](), stddev)
     x = np.where(np.random.default_rng(1).random((50, N_SITES)) < 0.5, 1, -1).astype(np.int8)
     theta = x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias)
     psi = np.exp(x @ np.asarray(ansatz.visible_bias)) * np.prod(np.cosh(theta), axis=1)
@@ -97,7 +101,7 @@ def test_the_phase_of_a_complex_machine_is_that_of_the_product_of_cosh(stddev):
 
 
 def test_large_angles_do_not_overflow():
-    ansatz = with_random_parameters(CASES["rbm"], 1000.0)
+    ansatz = with_random_parameters(CASES["rbm"](), 1000.0)
     x = np.where(np.random.default_rng(1).random(N_SITES) < 0.5, 1, -1).astype(np.int8)
     theta = x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias)
     assert np.max(np.abs(theta)) > 1000

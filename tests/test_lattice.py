@@ -4,7 +4,7 @@ import netket as nk
 import numpy as np
 import pytest
 
-from hamiltonians.lattice import Lattice
+from hamiltonians.lattice import EdgeList, Lattice, one_each
 
 
 def edge_list(lattice: Lattice) -> list[tuple[int, ...]]:
@@ -19,6 +19,30 @@ def test_edges_are_those_of_netket(kind, extent, periodic):
     graph = nk.graph.Grid(list(extent), pbc=periodic)
     expected = sorted(tuple(sorted(edge)) for edge in graph.edges())
     assert edge_list(Lattice(kind, extent, periodic)) == expected
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "extent"), [("chain", (5,)), ("chain", (8,)), ("square", (5, 6)), ("square", (4, 4)), ("cubic", (3, 4, 5))]
+)
+def test_second_neighbours_are_those_of_netket(kind, extent, periodic):
+    graph = nk.graph.Grid(list(extent), pbc=periodic, max_neighbor_order=2, color_edges=False)
+    expected = sorted(tuple(sorted(edge[:2])) for edge in graph.edges(return_color=True) if edge[2] == 1)
+    found = [tuple(edge) for edge in Lattice(kind, extent, periodic).edges(2).tolist()]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_sites", "neighbours", "second"),
+    [("triangular", 12, 6, 6), ("honeycomb", 24, 3, 6), ("kagome", 36, 4, 4)],
+)
+def test_periodic_lattices_of_netket_have_the_known_coordination(kind, n_sites, neighbours, second):
+    lattice = Lattice(kind, (3, 4))
+    assert lattice.n_sites == n_sites
+    assert set(np.bincount(lattice.edges().ravel())) == {neighbours}
+    assert set(np.bincount(Lattice(kind, (4, 5)).edges(2).ravel())) == {second}
+    assert lattice.is_bipartite == (kind == "honeycomb")
+    assert len(Lattice(kind, (3, 4), periodic=False).edges()) < len(lattice.edges())
 
 
 @pytest.mark.parametrize(("kind", "extent"), [("chain", (3,)), ("square", (4, 3)), ("cubic", (4, 3, 5))])
@@ -78,3 +102,26 @@ def test_bipartite_means_two_colours(extent, periodic):
 def test_bad_lattices_are_refused(kind, extent):
     with pytest.raises(ValueError, match=r"lattice|lengths"):
         Lattice(kind, extent)
+
+
+def test_an_edge_list_is_a_graph_of_its_own():
+    star = EdgeList(5, ((3, 0), (0, 1), (0, 4)), second=((1, 4),))
+    np.testing.assert_array_equal(star.edges(), [(0, 1), (0, 3), (0, 4)])
+    np.testing.assert_array_equal(star.edges(2), [(1, 4)])
+    np.testing.assert_array_equal(star.sublattices(), [0, 1, 0, 1, 1])
+    assert not EdgeList(3, ((0, 1), (1, 2), (0, 2))).is_bipartite
+    assert EdgeList(4, ((2, 3), (0, 1), (1, 2), (3, 0))).is_even_ring
+    assert not EdgeList(4, ((0, 2), (2, 1), (1, 3), (3, 0))).is_even_ring
+
+
+@pytest.mark.parametrize("pairs", [((0, 3),), ((0, 0),), ((0, 1), (1, 0)), ((-1, 1),)])
+def test_bad_edges_are_refused(pairs):
+    with pytest.raises(ValueError, match=r"edges: \["):
+        EdgeList(3, pairs)
+
+
+def test_one_value_for_all_or_one_for_each():
+    np.testing.assert_array_equal(one_each("coupling", 2.0, 3, "bonds"), [2, 2, 2])
+    np.testing.assert_array_equal(one_each("coupling", [1, 2, 3], 3, "bonds"), [1, 2, 3])
+    with pytest.raises(ValueError, match="coupling: 2 values for 3 bonds"):
+        one_each("coupling", [1, 2], 3, "bonds")

@@ -59,7 +59,6 @@ def test_heisenberg_square_is_that_of_the_table():
         TransverseIsing(chain(2)),
         TransverseIsing(chain(8), 1.0, 1.0, 0.1),
         TransverseIsing(Lattice("square", (4, 4))),
-        TransverseIsing(Lattice("square", (1, 8))),
         Heisenberg(chain(8, False)),
         Heisenberg(chain(7), total_sz=0.5),
         Heisenberg(chain(2)),

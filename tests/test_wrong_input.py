@@ -11,6 +11,7 @@ from nqs import files, results
 
 RING = '[hamiltonian]\nkind = "transverse_ising"\nextent = [6]\n'
 SPINS = '[hamiltonian]\nkind = "heisenberg"\nextent = [6]\n'
+GRAPH = '[hamiltonian]\nkind = "transverse_ising"\nlattice = "edges"\n'
 SK = '[hamiltonian]\nkind = "sherrington_kirkpatrick"\n'
 
 WRONG_FILES = [
@@ -22,7 +23,25 @@ WRONG_FILES = [
     ("[hamiltonian]\nkind = 3", "[hamiltonian] kind: expected str"),
     ('[hamiltonian]\nkind = "transverse_ising"', "[hamiltonian] extent: missing"),
     (RING + "transvers_field = 1.0", "transvers_field: no such key, did you mean transverse_field?"),
-    (RING + 'coupling = "big"', "[hamiltonian] coupling: expected float, got str"),
+    (RING + 'coupling = "big"', "[hamiltonian] coupling: expected float | list, got str"),
+    (RING + "edges = [[0, 1]]", "[hamiltonian] edges: a chain lattice has its own"),
+    (GRAPH, "[hamiltonian] edges: missing"),
+    (GRAPH + "edges = []", "[hamiltonian] edges: empty"),
+    (GRAPH + "edges = [[0, 0]]", "[hamiltonian] edges: [0, 0] is no bond"),
+    (GRAPH + "edges = [[0, 1], [1, 0]]", "[hamiltonian] edges: [1, 0] is there twice"),
+    (GRAPH + "edges = [[0, -1]]", "edges"),
+    (GRAPH + 'edges = "none.txt"', "[hamiltonian] edges: none.txt: cannot be read"),
+    (GRAPH + "extent = [3]\nedges = [[0, 1]]", "[hamiltonian] extent:"),
+    (GRAPH.replace("transverse_ising", "j1j2") + "second_coupling = 1.0\nedges = [[0, 1]]", "no second neighbours"),
+    (SPINS.replace("heisenberg", "xxz"), "[hamiltonian] anisotropy: missing"),
+    (RING.replace("[6]", "[2, 2]") + 'lattice = "kagome"', "a periodic kagome lattice needs lengths of at least 3"),
+    ('[hamiltonian]\nkind = "pauli_strings"\nstrings = "none.txt"', "[hamiltonian] strings: none.txt: cannot be read"),
+    ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XA = 1.0}', "letters other than I, X, Y and Z"),
+    ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XX = 1.0, X = 1.0}', "letters"),
+    ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XI = 1.0}\ntotal_sz = 0', "change the magnetisation"),
+    ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XI = 1.0}\ntotal_sz = 0.5', "cannot have total_sz"),
+    (RING + "coupling = [1.0, 2.0]", "[hamiltonian] coupling: 2 values for 6 bonds"),
+    (RING + "transverse_field = [1.0]", "[hamiltonian] transverse_field: 1 values for 6 sites"),
     (RING + "coupling = inf", "[hamiltonian] coupling: must be a finite number"),
     (RING + 'lattice = "squar"', "did you mean square?"),
     (RING + 'lattice = "square"', "[hamiltonian] extent: a square lattice needs 2 lengths, not 1"),

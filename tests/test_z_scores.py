@@ -29,7 +29,11 @@ def exact_energy(ansatz) -> float:
 
 @pytest.mark.parametrize(
     ("weight", "n_chains", "per_chain", "tau"),
-    [(0.3, 8, 120, (1, 3)), (0.55, 8, 600, (9, 40)), (0.55, 32, 120, (9, 40))],
+    [
+        (0.3, 8, 120, (1, 3)),
+        (0.55, 8, 600, (9, 40)),
+        pytest.param(0.55, 32, 120, (9, 40), marks=pytest.mark.slow),
+    ],
     ids=["few_chains", "few_slow_chains", "many_slow_chains"],
 )
 def test_z_scores_of_measured_energies(weight, n_chains, per_chain, tau):

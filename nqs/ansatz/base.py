@@ -32,6 +32,10 @@ class Ansatz(eqx.Module):
         """The cache of x′."""
         return self(move.apply(x))
 
+    def expanded(self) -> "Ansatz":
+        """The same wave function in a form that evaluates moves faster, made once for many of them."""
+        return self
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.
 

@@ -1,5 +1,6 @@
 """The restricted Boltzmann machine."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Key
@@ -78,6 +79,13 @@ class RBM(Ansatz):
         if self.visible_bias is None:
             return hidden, (with_one(spins),)
         return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
+
+
+def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:
+    """The machine with these parameters."""
+    machine = RBM(1, key=jax.random.key(0), visible_bias=visible_bias is not None)
+    values = (weights, hidden_bias) if visible_bias is None else (weights, hidden_bias, visible_bias)
+    return eqx.tree_at(lambda m: (m.weights, m.hidden_bias, m.visible_bias)[: len(values)], machine, values)
 
 
 def with_one(a: Inexact[Array, " n"]) -> Inexact[Array, " n_plus_one"]:

@@ -88,6 +88,7 @@ def sample(
     """
     keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
     shared_key = jax.random.fold_in(step_key, SHARED)
+    ansatz = ansatz.expanded()
     caches = jax.vmap(ansatz.start)(x)
     zero = jnp.zeros(())
 

@@ -1,0 +1,58 @@
+"""The restricted Boltzmann machine with weights tied by a symmetry."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Inexact, Int, Int8, Key
+
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.rbm import RBM, log_cosh, rbm_of
+
+
+class SymmetricRBM(Ansatz):
+    """log ψ(x) = a Σ_i x_i + Σ_f Σ_g log cosh(b_f + Σ_i W_fi x_{g(i)}), invariant under a group of permutations g.
+
+    Shapes: W `(n_filters, n_sites)`, b `(n_filters,)`, `permutations` (n_elements, n_sites); a is a number, or absent.
+    The hidden density is α = n_filters · n_elements / n_sites (G. Carleo and M. Troyer, Science 355, 602, 2017,
+    supplement). `expanded()` is the `RBM` of n_filters · n_elements hidden units.
+    """
+
+    filters: Inexact[Array, "n_filters n_sites"]
+    hidden_bias: Inexact[Array, " n_filters"]
+    visible_bias: Inexact[Array, ""] | None
+    permutations: Int[Array, "n_elements n_sites"]
+
+    def __init__(
+        self,
+        permutations: Int[np.ndarray, "n_elements n_sites"],
+        n_filters: int = 1,
+        *,
+        key: Key[Array, ""],
+        visible_bias: bool = False,
+        dtype: str = "float64",
+        stddev: float = 0.01,
+    ):
+        """Parameters are drawn from N(0, stddev²), for a complex `dtype` real and imaginary parts of that variance."""
+        scale = stddev * (2**0.5 if jnp.issubdtype(dtype, jnp.complexfloating) else 1)
+        keys = jax.random.split(key, 3)
+        self.permutations = jnp.asarray(permutations, jnp.int32)
+        self.filters = scale * jax.random.normal(keys[0], (n_filters, permutations.shape[1]), dtype)
+        self.hidden_bias = scale * jax.random.normal(keys[1], (n_filters,), dtype)
+        self.visible_bias = scale * jax.random.normal(keys[2], (), dtype) if visible_bias else None
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        spins = x.astype(self.filters.dtype)
+        theta = spins[self.permutations] @ self.filters.T + self.hidden_bias
+        total = jnp.sum(log_cosh(theta))
+        return total if self.visible_bias is None else total + self.visible_bias * jnp.sum(spins)
+
+    def expanded(self) -> RBM:
+        """The same wave function with free weights: hidden unit (f, g) has the weight W_fi on site g(i)."""
+        n_filters, n_sites = self.filters.shape
+        n_elements = len(self.permutations)
+        columns = jnp.zeros((n_sites, n_filters, n_elements), self.filters.dtype)
+        columns = columns.at[
+            self.permutations.T[:, None, :], jnp.arange(n_filters)[:, None], jnp.arange(n_elements)
+        ].set(self.filters.T[:, :, None])
+        visible = None if self.visible_bias is None else jnp.full(n_sites, self.visible_bias)
+        return rbm_of(columns.reshape(n_sites, -1), jnp.repeat(self.hidden_bias, n_elements), visible)

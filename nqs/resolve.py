@@ -1,0 +1,134 @@
+"""Fills in what follows from other keys of a run file, and checks what types cannot."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from msgspec.structs import replace
+
+from nqs import schema
+from nqs.errors import InputError
+from nqs.sampler.move_rules import default_move, move_error
+from nqs.schema import Config
+from nqs.schema_errors import listed
+from nqs.text_files import read_edges, read_pauli_strings
+
+Wrong = Callable[[str, str], NoReturn]
+
+
+def resolved(config: Config, name: str) -> Config:
+    """The configuration with every default that depends on others, and with the text files it names read.
+
+    Raises `InputError` naming the file, the table and the key.
+    """
+
+    def wrong(key: str, message: str) -> NoReturn:
+        table, _, key = key.partition(".")
+        raise InputError(f"{name}: [{table}] {key}: {message}")
+
+    system, sampler = config.hamiltonian, config.sampler
+    total_sz, on_lattice = None, isinstance(system, schema.OnLattice)
+    if isinstance(system, schema.OnLattice):
+        system = _resolve_lattice(system, wrong)
+        n_sites = _n_sites(system)
+        if n_sites > schema.MAX_SITES:
+            wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {schema.MAX_SITES}")
+        if isinstance(system, schema.Exchange):
+            total_sz = _total_sz(system.total_sz, n_sites, wrong)
+    elif isinstance(system, schema.PauliStrings):
+        strings = _read("hamiltonian.strings", system.strings, read_pauli_strings, wrong)
+        system = replace(system, strings=strings)
+        total_sz = _total_sz(system.total_sz, len(next(iter(strings), "")), wrong)
+    elif isinstance(system, schema.SherringtonKirkpatrick):
+        system = _resolve_couplings(system, wrong)
+    if not isinstance(system, schema.Custom):
+        sampler = _resolve_moves(sampler, total_sz, on_lattice, wrong)
+    if sampler.n_samples % sampler.n_chains:
+        nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
+        wrong(
+            "sampler.n_samples",
+            f"{sampler.n_samples} is not a multiple of n_chains = {sampler.n_chains}; {nearest} is",
+        )
+    for key in ("learning_rate", "diagonal_shift"):
+        value = getattr(config.optimizer, key, None)
+        if isinstance(value, dict) and value.get("schedule") not in schema.SCHEDULES:
+            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
+    output = config.run.output or f"results/{Path(name).stem}.h5"
+    return replace(config, hamiltonian=system, sampler=sampler, run=replace(config.run, output=output))
+
+
+def _resolve_lattice(system: schema.OnLattice, wrong: Wrong) -> schema.OnLattice:
+    if system.lattice == "edges":
+        if system.extent is not None:
+            wrong("hamiltonian.extent", 'lattice = "edges" has none')
+        if system.edges is None:
+            wrong("hamiltonian.edges", 'missing: lattice = "edges" needs a list of pairs, or a file of them')
+        if isinstance(system, schema.J1J2):
+            wrong("hamiltonian.lattice", 'edges have no second neighbours; use kind = "heisenberg", a coupling an edge')
+        return replace(system, edges=_read("hamiltonian.edges", system.edges, read_edges, wrong))
+    if system.edges is not None:
+        wrong("hamiltonian.edges", f'a {system.lattice} lattice has its own; lattice = "edges" takes a list')
+    dimension = schema.LATTICE_DIMENSIONS[system.lattice]
+    if system.extent is None:
+        wrong("hamiltonian.extent", f"missing: a {system.lattice} lattice needs {dimension} lengths")
+    if len(system.extent) != dimension:
+        wrong("hamiltonian.extent", f"a {system.lattice} lattice needs {dimension} lengths, not {len(system.extent)}")
+    return system
+
+
+def _read(key: str, value: Any, read: Callable[[Path], Any], wrong: Wrong) -> Any:
+    """What a value is, or what the file that it names holds."""
+    try:
+        content = read(Path(value)) if isinstance(value, str) else value
+    except ValueError as error:
+        wrong(key, str(error))
+    if not content:
+        wrong(key, "empty")
+    return content
+
+
+def _n_sites(system: schema.OnLattice) -> int:
+    if system.lattice == "edges":
+        return 1 + max(max(edge) for edge in system.edges or () if not isinstance(edge, str))
+    return math.prod(system.extent or ()) * schema.SITES_PER_CELL.get(system.lattice, 1)
+
+
+def _total_sz(total_sz: float | str, n_sites: int, wrong: Wrong) -> float | None:
+    if isinstance(total_sz, str):
+        return None
+    if (n_sites / 2 + total_sz) % 1 or abs(total_sz) > n_sites / 2:
+        first = n_sites % 2 / 2
+        wrong(
+            "hamiltonian.total_sz",
+            f"{n_sites} spins cannot have total_sz = {total_sz:g}; allowed: {first:g}, {first + 1:g}, ... "
+            f'up to {n_sites / 2:g} and their negatives, or "free"',
+        )
+    return total_sz
+
+
+def _resolve_couplings(system: schema.SherringtonKirkpatrick, wrong: Wrong) -> schema.SherringtonKirkpatrick:
+    if system.couplings is not None and (system.n_sites, system.instance) != (None, None):
+        wrong("hamiltonian.couplings", "a file of couplings excludes n_sites and instance")
+    if system.couplings is None and system.n_sites is None:
+        wrong("hamiltonian.n_sites", 'missing: give n_sites (and instance), or couplings = "file"')
+    return replace(system, instance=0) if system.couplings is None and system.instance is None else system
+
+
+def _resolve_moves(
+    sampler: schema.Metropolis, total_sz: float | None, on_lattice: bool, wrong: Wrong
+) -> schema.Metropolis:
+    move = default_move(total_sz) if sampler.move is None else sampler.move
+    names = set(move) if isinstance(move, dict) else {move}
+    if not names:
+        wrong("sampler.move", f"an empty table; allowed: {listed(get_args(schema.MoveName))}")
+    if error := move_error(names, total_sz):
+        wrong("sampler.move", error)
+    pairs = sampler.pairs
+    if "exchange" in names:
+        pairs = pairs or ("neighbours" if on_lattice else "all")
+        if pairs == "neighbours" and not on_lattice:
+            wrong("sampler.pairs", 'every site is a neighbour of every other here; use "all"')
+    elif pairs is not None:
+        wrong("sampler.pairs", "only an exchange has pairs")
+    return replace(sampler, move=move, pairs=pairs)
