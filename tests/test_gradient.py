@@ -89,7 +89,7 @@ def netket_gradient(hamiltonian, dtype: str) -> tuple[np.ndarray, dict]:
     operator = nk.operator.Ising(hilbert, nk.graph.Chain(N_SITES), h=float(hamiltonian.transverse_field[0]), J=-1.1)
     operator = operator.to_local_operator()
     for site in range(N_SITES):
-        operator = operator - hamiltonian.longitudinal_field * nk.operator.spin.sigmaz(hilbert, site)
+        operator = operator - float(hamiltonian.longitudinal_field[0]) * nk.operator.spin.sigmaz(hilbert, site)
     _, gradient = state.expect_and_grad(operator)
     dense = gradient["Dense"]
     theirs = {
