@@ -58,7 +58,7 @@ class Graph(abc.ABC):
         """Whether the bonds are those of a periodic chain of an even number of at least 4 sites, in order."""
         n = self.n_sites
         ring = np.stack([np.arange(n), np.roll(np.arange(n), -1)], axis=-1)
-        return n >= 4 and n % 2 == 0 and np.array_equal(self.edges(), _unique(ring))
+        return n >= 4 and n % 2 == 0 and np.array_equal(_unique(self.edges()), _unique(ring))
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class EdgeList(Graph):
         return self.size
 
     def edges(self, order: int = 1) -> Int[np.ndarray, "n_edges 2"]:
-        """The pairs, in ascending order."""
-        return _unique(np.array(self.pairs if order == 1 else self.second, dtype=int).reshape(-1, 2))
+        """The pairs (i, j) with i < j, in the order they are given in."""
+        return np.sort(np.array(self.pairs if order == 1 else self.second, dtype=int).reshape(-1, 2), axis=-1)
 
 
 def one_each(name: str, values: OneEach, count: int, what: str) -> Float[np.ndarray, " n"]:

@@ -1,15 +1,12 @@
 """From the run file to objects: the one list of kinds."""
 
-import importlib
 import inspect
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -20,17 +17,13 @@ from hamiltonians.lattice import EdgeList, Graph, Lattice
 from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
-from hamiltonians.symmetry import symmetry_group
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.feed_forward import FeedForward
-from nqs.ansatz.flax import FlaxAnsatz
-from nqs.ansatz.jastrow import Jastrow, Product
-from nqs.ansatz.rbm import RBM
-from nqs.ansatz.symmetric_rbm import SymmetricRBM
+from nqs.build_ansatz import build_ansatz
 from nqs.driver import VMC
 from nqs.errors import InputError
+from nqs.import_path import made
 from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -39,22 +32,29 @@ from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
 from nqs.schema import Config
-from nqs.state import PARAMETERS, stream
 
 T = TypeVar("T")
 
 
-def build_vmc(config: Config, communicator: Communicator, stored: Result | None = None, name: str = "") -> VMC:
+def build_vmc(
+    config: Config,
+    communicator: Communicator,
+    stored: Result | None = None,
+    name: str = "",
+    *,
+    is_continued: bool = False,
+) -> VMC:
     """Everything that the run file called `name` names.
 
-    `stored` is a result of it: what that holds (disorder, parameters) is not read again from other files.
+    `stored` is a result of it, whose disorder is not read again from other files; with `is_continued` the parameters
+    come from there as well, not from `init_from`.
 
     Raises `InputError` naming the file and the table.
     """
     naming = _Naming(name)
     hamiltonian = build_only_hamiltonian(config, name, stored)
     ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian))
-    if config.run.init_from is not None and stored is None:
+    if config.run.init_from is not None and not is_continued:
         ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
     sampler = naming("sampler", lambda: build_sampler(config.sampler, hamiltonian))
     optimizer = naming("optimizer", lambda: build_optimizer(config.optimizer))
@@ -117,54 +117,9 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
             couplings = instance["couplings"] if instance else _couplings(table)
             return SherringtonKirkpatrick(couplings, table.transverse_field)
         case schema.Custom():
-            return _made(table, SpinHamiltonian)
+            return made(table, SpinHamiltonian)
         case _:
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
-
-
-def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
-    """The ansatz of a configuration, with the initial parameters of its seed."""
-    table, key = config.ansatz, stream(config.run.seed, PARAMETERS)
-    network = _network(table, config.run.precision, hamiltonian, key)
-    if not getattr(table, "jastrow", False):
-        return network
-    factor = Jastrow(hamiltonian.space.n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
-    return Product((network, factor))
-
-
-def _network(table: Any, real: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> Ansatz:
-    n_sites = hamiltonian.space.n_sites
-    complex_or_real = {"float64": "complex128", "float32": "complex64"}[real] if getattr(table, "complex", 0) else real
-    match table:
-        case schema.RBM():
-            options = {"visible_bias": table.visible_bias, "dtype": complex_or_real, "stddev": table.stddev}
-            if table.symmetry == "none":
-                return RBM(n_sites, table.alpha, key=key, **options)
-            group = symmetry_group(getattr(hamiltonian, "lattice", None), table.symmetry)
-            return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
-        case schema.FeedForward():
-            return FeedForward(
-                n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
-            )
-        case schema.Jastrow():
-            return Jastrow(
-                n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
-            )
-        case schema.Flax():
-            return FlaxAnsatz(_import(table.module)(**table.arguments), n_sites, key=key)
-        case _:
-            return _made(table, Ansatz, n_sites, key=key)
-
-
-def _n_filters(alpha: float, group: np.ndarray) -> int:
-    n_elements, n_sites = group.shape
-    filters = alpha * n_sites / n_elements
-    if filters < 1 or filters % 1:
-        raise ValueError(
-            f"alpha = {alpha:g}: a symmetry of {n_elements} elements on {n_sites} sites needs a multiple of "
-            f"{n_elements / n_sites:g}"
-        )
-    return int(filters)
 
 
 def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
@@ -255,26 +210,6 @@ def _scheduled(key: str, value: float | dict[str, Any]) -> float | Callable[[Any
     return made
 
 
-def _import(path: str) -> Any:
-    module_name, _, name = path.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"module {path!r} cannot be imported from here or the installed packages: {error}; "
-            'it must be "package.module:Class"'
-        ) from error
-
-
-def _made(table: schema.Custom, base: type[T], *arguments: Any, **options: Any) -> T:
-    made = _import(table.path)(*arguments, **options, **table.arguments)
-    if not isinstance(made, base):
-        raise ValueError(f"{table.path} is not a {base.__name__}")
-    return made
-
-
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     try:
         return with_parameters(ansatz, results.read(path).parameters)
@@ -303,5 +238,10 @@ def build_only_hamiltonian(config: Config, name: str, stored: Result | None = No
 
     Raises `InputError` naming the file and the table.
     """
-    instance = None if stored is None else stored.instance
+    instance = stored.instance if stored is not None and _is_of(stored, config.hamiltonian, name) else None
     return _Naming(name)("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, instance))
+
+
+def _is_of(stored: Result, table: Any, name: str) -> bool:
+    """Whether a result is that of this table of a Hamiltonian, and not of another one put over it."""
+    return bool(stored.config) and run_file.parse_text(stored.config, name).hamiltonian == table

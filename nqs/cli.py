@@ -90,16 +90,18 @@ def _report(options: argparse.Namespace, _: dict[str, str]) -> int:
 def _plot(options: argparse.Namespace, _: dict[str, str]) -> int:
     from nqs import results
     from nqs.plot import plot_history
+    from nqs.report import state
 
     picture = options.output or options.file.with_suffix(".png")
     result = results.read(options.file)
     if result.n_steps == 0:
         raise InputError(f"{options.file}: no step is recorded yet")
     try:
-        plot_history(result, options.file.stem, picture)
+        status = state(options.file, result)
+        plot_history(result, f"{options.file.stem} ({status})", picture)
     except (OSError, ValueError) as error:
         raise InputError(f"{picture}: cannot be written: {error}") from error
-    print(picture)
+    print(f"{picture}: {status}")
     return 0
 
 

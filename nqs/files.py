@@ -41,7 +41,8 @@ class Group:
 def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None) -> None:
     """Put `content` in the place of `path` in one step; a reader sees the old file or the new one, both whole.
 
-    Raises `OSError` with the old file intact, and whatever `confirm` raises, which is called just before that step.
+    Raises `OSError` with the old file intact, or saying that the new one is in place, and whatever `confirm` raises,
+    which is called just before that step.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -63,7 +64,8 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
         os.fsync(folder)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot sync folders
-            raise
+            reason = f"{error.strerror}; the new file is in place, but may not outlive a power failure"
+            raise OSError(error.errno, reason) from error
     finally:
         os.close(folder)
 

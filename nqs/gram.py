@@ -44,7 +44,13 @@ def dense_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> list[tuple[Arra
         return components_of(log_psi), inputs
 
     gradients, inputs = jax.jacrev(components, has_aux=True)(ansatz.zero_taps())
-    return list(zip(inputs, gradients, strict=True))
+    factors = list(zip(inputs, gradients, strict=True))
+    held = sum(a.size * g.shape[-1] * (1 + jnp.iscomplexobj(g)) for a, g in factors)
+    if held != RealView(ansatz).size:
+        raise TypeError(
+            f"{type(ansatz).__name__}.zero_taps: its layers hold {held} of {RealView(ansatz).size} parameters"
+        )
+    return factors
 
 
 @eqx.filter_jit

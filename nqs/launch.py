@@ -13,7 +13,7 @@ from nqs.parallel import Communicator, connect
 from nqs.schema import Config
 from nqs.source import read_source
 from nqs.stopping import Signals
-from nqs.writer import Writer
+from nqs.writer import Writer, exists
 
 if TYPE_CHECKING:
     from nqs.driver import VMC
@@ -60,9 +60,7 @@ def _run(
         if communicator.is_root:
             _print_result(output, previous, "complete already; a longer run.steps continues it")
         return 0
-    from nqs.build import build_vmc
-
-    vmc = communicator.agreed(lambda: build_vmc(config, communicator, previous or source, str(path)))
+    vmc = communicator.agreed(lambda: _vmc(config, communicator, previous, source, str(path)))
     if is_dry:
         if communicator.is_root:
             _print_plan(config, vmc)
@@ -80,6 +78,12 @@ def _run(
         note = "" if is_complete else "stopped before the end; the same command continues it"
         _print_result(output, result, note)
     return 0 if is_complete else STOPPED
+
+
+def _vmc(config: Config, communicator: Communicator, previous: Result | None, source: Result | None, name: str) -> VMC:
+    from nqs.build import build_vmc
+
+    return build_vmc(config, communicator, previous or source, name, is_continued=previous is not None)
 
 
 def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result | None, signals: Signals) -> Result:
@@ -104,7 +108,7 @@ def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result 
 
 def _previous(output: Path, config: Config) -> Result | None:
     """The result to continue, or None to start."""
-    if not output.exists():
+    if not exists(output):
         return None
     from nqs import results
 

@@ -7,6 +7,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -92,7 +93,9 @@ class Lock:
             os.link(private, self.path)
             is_mine = True
         except FileExistsError:
-            self._remove_stale(os.fstat(stream.fileno()).st_mtime)
+            is_mine = os.fstat(stream.fileno()).st_nlink == 2  # linked by a request whose answer a network lost
+            if not is_mine:
+                self._remove_stale(os.fstat(stream.fileno()).st_mtime)
         except FileNotFoundError:
             pass  # swept away by the writer that holds the lock
         finally:
@@ -113,8 +116,9 @@ class Lock:
             is_requeued = holder is not None and holder.was_requeued_as(self._me)
             if not is_requeued and _is_held(stream, holder, now):
                 raise self._refusal(holder)
-            if os.stat(self.path).st_ino == os.fstat(stream.fileno()).st_ino:
-                self.path.unlink()
+            with _only_one(self.path.parent):
+                if os.stat(self.path).st_ino == os.fstat(stream.fileno()).st_ino:
+                    self.path.unlink()
 
     def _refusal(self, holder: Holder | None) -> InputError:
         who = "another process"
@@ -159,6 +163,18 @@ def _is_held(stream: IO[str], holder: Holder | None, now: float) -> bool:
     if holder.host == platform.node():
         return _start_of(holder.pid) == holder.started if is_locked is None else is_locked
     return now - os.fstat(stream.fileno()).st_mtime < STALE_SECONDS
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """One process at a time, where the file system of the folder has locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _take_kernel_lock(stream: IO[str]) -> None:

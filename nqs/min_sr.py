@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from nqs.errors import RunError
 from nqs.gradient import sum_chunks
@@ -46,46 +45,42 @@ class MinSR(NaturalGradient):
             residual = residual - np.asarray(along)
         rows = communicator.gather(gram_rows(communicator, batch.view, batch.theta, batch.x, batch.chunk_size))
         residuals = communicator.gather(residual)
-        weights, error = np.zeros((batch.n_samples, residual.shape[1])), None
+        weights = np.zeros((batch.n_samples, residual.shape[1]))
         if rows is not None and residuals is not None:
-            try:
-                weights = solve_centred(rows, residuals, self.shift(batch.step))
-            except LinAlgError as failure:
-                error = f"step {batch.step}: minSR: {failure}: raise optimizer.diagonal_shift"
-        error = communicator.broadcast_object(error)
-        if error is not None:
-            raise RunError(error)
+            weights = np.asarray(solve_centred(rows, residuals, self.shift(batch.step)))
+        weights = communicator.broadcast(weights)
+        if not np.all(np.isfinite(weights)):
+            raise RunError(f"step {batch.step}: minSR: T + lambda has no factor: raise optimizer.diagonal_shift")
         start = sum(communicator.gather_objects(len(residual))[: communicator.rank])
-        mine = communicator.broadcast(weights)[start : start + len(residual)]
+        mine = weights[start : start + len(residual)]
         total = communicator.sum_on_root(
             np.asarray(o_transposed_times(batch.view, batch.theta, batch.x, jnp.asarray(mine), batch.chunk_size))
         )
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and their product with one more, the whole matrix, and two chunks of log-derivatives,
+        """The rows of this rank and a layer's, the matrix, centred, and its factor, and two chunks of log-derivatives,
         which dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
         chunks = 2 * min(n_local, chunk_size) * components * n_parameters
-        return 8 * (2 * rows * columns + columns**2 + chunks)
+        return 8 * (2 * rows * columns + 3 * columns**2 + chunks)
 
 
+@jax.jit
 def solve_centred(
-    gram: Float[np.ndarray, "rows rows"], residuals: Float[np.ndarray, "n components"], diagonal_shift: float
-) -> Float[np.ndarray, "n components"]:
+    gram: Float[Array, "rows rows"], residuals: Float[Array, "n components"], diagonal_shift
+) -> Float[Array, "n components"]:
     """(T + λ)⁻¹ r/n, centred, with T = H O Oᵀ H/n from `gram` = O Oᵀ; H takes the mean of each component off.
 
-    Raises `LinAlgError` if T + λ is not positive definite.
+    Not finite if T + λ is not positive definite.
     """
     n, components = residuals.shape
     by_component = gram.reshape(n, components, n, components)
     matrix = by_component - by_component.mean(axis=0)
-    matrix -= matrix.mean(axis=2, keepdims=True)
-    matrix = matrix.reshape(gram.shape) / n
-    matrix[np.diag_indices_from(matrix)] += diagonal_shift
-    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    weights = cho_solve(factor, residuals.ravel() / n, check_finite=False).reshape(n, components)
+    matrix = (matrix - matrix.mean(axis=2, keepdims=True)).reshape(gram.shape) / n
+    factor = jax.lax.linalg.cholesky(matrix + diagonal_shift * jnp.eye(len(matrix)), symmetrize_input=False)
+    weights = jax.scipy.linalg.cho_solve((factor, True), residuals.ravel() / n).reshape(n, components)
     return weights - weights.mean(axis=0)
 
 

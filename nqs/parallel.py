@@ -3,6 +3,7 @@
 MPI stands between jitted steps, never inside them. Every reduction is one flat float64 array.
 """
 
+import atexit
 import os
 import sys
 import time
@@ -23,6 +24,8 @@ T = TypeVar("T")
 # Waiting ranks look for a message without a pause for a while, then now and then.
 SPIN_SECONDS = 1e-3
 NAP_SECONDS = 5e-5
+# How long a message may be under way from a rank that has left.
+LEAVE_SECONDS = 3.0
 
 
 class Communicator:
@@ -34,6 +37,7 @@ class Communicator:
 
     def __init__(self, comm: Any = None, library: str = "none"):
         self._comm = comm
+        self._farewells = None if comm is None or comm.size == 1 else comm.Dup()
         self.library = library
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
@@ -60,7 +64,7 @@ class Communicator:
         if self._comm is None:
             return values
         total = np.empty_like(values)
-        _wait(self._comm.Iallreduce(np.ascontiguousarray(values), total))
+        self._wait(self._comm.Iallreduce(np.ascontiguousarray(values), total))
         return total
 
     def sum_on_root(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"] | None:
@@ -68,7 +72,7 @@ class Communicator:
         if self._comm is None:
             return values
         total = np.empty_like(values) if self.is_root else None
-        _wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
+        self._wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
         return total
 
     def broadcast(self, values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -76,7 +80,7 @@ class Communicator:
         if self._comm is None:
             return values
         buffer = np.array(values, dtype=np.float64)
-        _wait(self._comm.Ibcast(buffer, root=0))
+        self._wait(self._comm.Ibcast(buffer, root=0))
         return buffer
 
     def broadcast_object(self, value: Any) -> Any:
@@ -89,7 +93,7 @@ class Communicator:
             return values
         rows = np.ascontiguousarray(np.moveaxis(values, axis, 0))
         joined, counts = self._room_for(rows)
-        _wait(self._comm.Igatherv(rows, [joined, counts] if self.is_root else None, root=0))
+        self._wait(self._comm.Igatherv(rows, [joined, counts] if self.is_root else None, root=0))
         return np.moveaxis(joined, 0, axis) if self.is_root else None
 
     def all_gather(self, values: np.ndarray) -> np.ndarray:
@@ -98,7 +102,7 @@ class Communicator:
             return values
         rows = np.ascontiguousarray(values)
         joined, counts = self._room_for(rows)
-        _wait(self._comm.Iallgatherv(rows, [joined, counts]))
+        self._wait(self._comm.Iallgatherv(rows, [joined, counts]))
         return joined
 
     def _room_for(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -136,7 +140,35 @@ class Communicator:
     def barrier(self) -> None:
         """Wait for all ranks."""
         if self._comm is not None:
-            _wait(self._comm.Ibarrier())
+            self._wait(self._comm.Ibarrier())
+
+    def take_leave(self) -> None:
+        """At the end of the program of a rank: tell the others, and wait for them as MPI would."""
+        if self._farewells is not None:
+            others = [rank for rank in range(self.size) if rank != self.rank]
+            sent = [self._farewells.isend(None, rank) for rank in others]
+            for rank in others:
+                while not self._farewells.iprobe(source=rank):
+                    time.sleep(NAP_SECONDS)
+                self._farewells.recv(source=rank)
+            for request in sent:
+                request.wait()
+
+    def _wait(self, request: Any) -> None:
+        """Wait for a message without keeping a core busy for long: ranks may share cores, and signals are handled.
+
+        If another rank has left the program and nothing comes for some seconds, the job is ended.
+        """
+        patience, left_at = time.monotonic() + SPIN_SECONDS, None
+        while not request.Test():
+            now = time.monotonic()
+            if now < patience:
+                continue
+            time.sleep(NAP_SECONDS)
+            if left_at is None and self._farewells is not None and self._farewells.iprobe():
+                left_at = now
+            if left_at is not None and now - left_at > LEAVE_SECONDS:
+                self.abort(RunError("another rank has left the program, and this one waits for it"))
 
     def abort(self, error: BaseException) -> NoReturn:
         """Print the traceback of this rank and end every rank at once with exit code 1."""
@@ -163,14 +195,6 @@ def _outcome(attempt: tuple[Any, Exception | None]) -> Any:
     return outcome
 
 
-def _wait(request: Any) -> None:
-    """Wait for a message without keeping a core busy for long: ranks may share cores, and signals are handled."""
-    patience = time.monotonic() + SPIN_SECONDS
-    while not request.Test():
-        if time.monotonic() > patience:
-            time.sleep(NAP_SECONDS)
-
-
 def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     """All processes of this launch, or one rank where there is no MPI; the cores of a node are shared out.
 
@@ -195,6 +219,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     communicator.threads = _limit_threads(communicator)
     if communicator.size > 1:
         end_with_launcher()
+        atexit.register(communicator.take_leave)
         sys.excepthook = lambda kind, error, trace: communicator.abort(error)
     return communicator
 
@@ -210,6 +235,8 @@ def _limit_threads(communicator: Communicator) -> int:
     sharing = communicator.gather_objects(place).count(place)
     threads = str(max(1, len(cores) // sharing))
     for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, threads)
+        chosen = os.environ.setdefault(variable, threads)
+        if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):
+            raise InputError(f"{variable} = {chosen!r} in the environment: must be a number of threads")
     threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
     return int(os.environ["NPROC"])

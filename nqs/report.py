@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from nqs import results
 from nqs.lock import is_being_written
 from nqs.results import Result
 from nqs.text import plain, with_error
@@ -51,7 +52,10 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
 
 def state(path: Path, result: Result) -> str:
     """The status of a result, or "died" for one that was running and that no process writes any more."""
-    return "died" if result.status == "running" and not is_being_written(path) else result.status
+    if result.status != "running" or is_being_written(path):
+        return result.status
+    now = results.read(path).status  # it may have ended since it was read
+    return "died" if now == "running" else now
 
 
 def _last_step(result: Result) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The schema of a result file, `nqs-run/1`: what a snapshot holds. Reading and writing is in `nqs.files`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -75,6 +75,10 @@ class Result:
         return len(self.history["step"])
 
 
+# What is needed to continue, beside the optimiser state, which may have no arrays.
+STATE = ("step", "chains", "energy_shift", "window")
+
+
 def empty_history() -> dict[str, np.ndarray]:
     """The history before step 0."""
     return {name: np.zeros(0) for name in HISTORY}
@@ -124,6 +128,9 @@ def from_group(content: Group, name: str) -> Result:
         raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})")
     try:
         state = _values(content.items["state"])
+        measured = _values(content.items.get("measured", Group()))
+        _require("state", STATE, state)
+        _require("measured", MEASURED, measured or MEASURED)
         state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
@@ -134,12 +141,18 @@ def from_group(content: Group, name: str) -> Result:
             history=_columns(_values(content.items["history"])),
             parameters=_flat(content.items["parameters"]),
             state=state,
-            measured=_values(content.items.get("measured", Group())),
+            measured=measured,
             warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),
             instance=_values(content.items.get("instance", Group())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{name}: a damaged result: {error!r}") from error
+
+
+def _require(group: str, names: Iterable[str], found: Container[str]) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"/{group} has no {', '.join(missing)}")
 
 
 def _columns(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -41,13 +41,18 @@ class OnLattice(Kind, frozen=True, kw_only=True):
 class TransverseIsing(OnLattice, tag="transverse_ising", frozen=True, kw_only=True):
     """H = -J sum ZZ - Gamma sum X - h sum Z with Pauli matrices."""
 
-    coupling: Annotated[OneEach, Meta(description="J, ferromagnetic if positive; or one for each bond")] = 1.0
+    coupling: Annotated[
+        OneEach,
+        Meta(description="J, ferromagnetic if positive; or one a bond, ascending in (i, j) or as edges"),
+    ] = 1.0
     transverse_field: Annotated[OneEach, Meta(description="Gamma, or one for each site")] = 1.0
     longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
 
 
 class Exchange(OnLattice, frozen=True, kw_only=True):
-    coupling: Annotated[OneEach, Meta(description="J, antiferromagnetic if positive; or one for each bond")] = 1.0
+    coupling: Annotated[
+        OneEach, Meta(description="J, antiferromagnetic if positive; or one a bond, ascending or as edges")
+    ] = 1.0
     longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
     total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = 0.0
     marshall: Annotated[
@@ -97,7 +102,21 @@ class Custom(Kind, tag="custom", frozen=True, kw_only=True):
     arguments: Annotated[dict[str, Any], Meta(description="keyword arguments of the class")] = {}
 
 
+class Sector(Table, frozen=True, kw_only=True):
+    """The symmetry sector that a wave function is projected on; characters refer to H as built."""
+
+    momentum: Annotated[
+        tuple[int, ...] | None, Meta(description="k of each axis, in units of 2 pi / length: [0, 1]")
+    ] = None
+    point_group: Annotated[
+        Literal["A1", "A2", "B1", "B2"] | None,
+        Meta(description="A1 trivial, A2 odd in reflections; B1, B2"),
+    ] = None
+    spin_flip: Annotated[Literal[1, -1] | None, Meta(description="parity under the flip of all spins")] = None
+
+
 class Network(Kind, frozen=True, kw_only=True):
+    sector: Annotated[Sector | None, Meta(description="project on momentum, point_group, spin_flip; none")] = None
     jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
 
 
@@ -131,6 +150,15 @@ class Flax(Network, tag="flax", frozen=True, kw_only=True):
     arguments: Annotated[
         dict[str, float | int | bool | str | list[int]], Meta(description="keyword arguments of the class")
     ] = {}
+
+
+class Convolutional(Network, tag="cnn", frozen=True, kw_only=True):
+    """Residual network of circular convolutions on a periodic chain, square or cubic lattice."""
+
+    channels: Annotated[Count, Meta(description="of every layer")] = 8
+    blocks: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="residual blocks of two convolutions")] = 2
+    kernel_size: Annotated[Count, Meta(description="sites along each axis, odd")] = 3
+    phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
 
 
 class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
@@ -233,7 +261,7 @@ class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
     hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
-    ansatz: RBM | FeedForward | Jastrow | Flax | Custom = RBM()
+    ansatz: RBM | FeedForward | Convolutional | Jastrow | Flax | Custom = RBM()
     sampler: Metropolis = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()

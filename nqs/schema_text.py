@@ -47,6 +47,8 @@ def _type(annotation: Any) -> str:
         return "table"
     if origin is Union or type(annotation).__name__ == "UnionType":
         return " | ".join(_type(a) for a in arguments if a is not type(None))
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return f"table of {', '.join(field.name for field in fields(annotation))}"
     return "text" if annotation is str else str(annotation.__name__)
 
 

@@ -11,6 +11,14 @@ from nqs.lock import Lock
 from nqs.results import Result
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a file; raises `InputError` where that cannot be told."""
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be looked at: {getattr(error, 'strerror', None) or error}") from error
+
+
 class Writer:
     """The right to write the result at `path`: makes its folder and holds its lock, as a context manager.
 
@@ -19,13 +27,13 @@ class Writer:
 
     def __init__(self, path: Path):
         self.path = path
-        if path.exists() and not path.is_file():
+        if exists(path) and not path.is_file():
             raise InputError(f"{path}: not a file")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
         self._last = _identity(path)
         for left_over in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
             with contextlib.suppress(OSError):

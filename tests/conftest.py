@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 
 import jax
@@ -20,8 +22,14 @@ LONG_FILES = (
 
 # Most of the time goes into compiling functions that run once or twice, on a few sites; the same holds for the
 # programs that the tests start.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
+QUICK_TO_COMPILE = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
 jax.config.update("jax_disable_most_optimizations", True)
+
+
+def are_known(flags: str) -> bool:
+    """Whether this XLA knows these flags; it aborts at one that it does not know."""
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    return subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True).returncode == 0
 
 
 def pytest_configure(config):
@@ -31,6 +39,8 @@ def pytest_configure(config):
         if config.made_cache:
             os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        if "XLA_FLAGS" not in os.environ and are_known(QUICK_TO_COMPILE):
+            os.environ["XLA_FLAGS"] = QUICK_TO_COMPILE
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 

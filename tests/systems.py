@@ -10,13 +10,16 @@ from scipy.stats import chi2
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
+from hamiltonians.sector import sector
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
 from nqs.ansatz.base import Ansatz
+from nqs.ansatz.convolutional import Convolutional
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.local_energy import local_energies
@@ -60,6 +63,9 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm_symmetric": lambda: SymmetricRBM(
         symmetry_group(RING, "translation"), 2, key=jax.random.key(3), visible_bias=True, stddev=0.3
     ),
+    "rbm_projected": lambda: Projected(rbm("complex128"), sector(RING, N_SITES, (0,), None, 1)),
+    "cnn": lambda: Convolutional((N_SITES,), 3, 1, key=jax.random.key(5)),
+    "cnn_phase": lambda: Convolutional((3, 2), 2, 1, 1, key=jax.random.key(5), phase=True),
     "jastrow_visible": lambda: Jastrow(N_SITES, key=jax.random.key(4), visible_bias=True, stddev=0.3),
     "jastrow_rbm_complex": lambda: Product((rbm("complex128"), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
     "ffn_log_cosh": lambda: feed_forward("log_cosh"),

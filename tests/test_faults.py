@@ -144,6 +144,16 @@ def test_a_rank_that_raises_ends_all_with_its_traceback(folder, ranks):
         assert f"rank {ranks - 1} failed" in done.stderr
 
 
+@pytest.mark.mpi
+def test_a_rank_that_leaves_ends_the_others(folder):
+    leaves = RAISES.replace('raise ZeroDivisionError("on purpose")', "sys.exit(3)")
+    done = start(sys.executable, "-c", leaves, ranks=3, cwd=folder, PYTHONPATH=str(HERE))
+    ended = time.time()
+    assert done.returncode not in (0, 75)
+    assert "another rank has left the program" in done.stderr
+    assert ended - float(re.findall(r"raised at (\d+\.\d+)", done.stderr)[0]) < 10
+
+
 @pytest.mark.parametrize("ranks", RANKS)
 def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     options = ("--optimizer.kind", "sgd", "--optimizer.learning_rate", 1e200, "--run.output", "x.h5")
@@ -232,15 +242,39 @@ def test_results_of_every_state_are_reported(folder, capsys):
         assert status() == state
 
 
-def test_a_result_reruns_itself(folder):
+def test_a_result_reruns_itself(folder, monkeypatch, capsys):
     """A finished one is done; started afresh it gives the same content."""
-    assert nqs("run", "small.toml", "--run.output", "x.h5", cwd=folder).returncode == 0
-    assert "complete already" in nqs("run", "x.h5", cwd=folder).stdout
-    again = nqs("run", "x.h5", "--run.output", "y.h5", cwd=folder)
-    assert again.returncode == 0, again.stderr
+    monkeypatch.chdir(folder)
+    assert call("run", "small.toml", "--run.output", "x.h5") == 0
+    capsys.readouterr()
+    assert call("run", "x.h5") == 0
+    assert "complete already" in capsys.readouterr().out
+    assert call("run", "x.h5", "--run.output", "y.h5") == 0
     one, other = results.read(folder / "x.h5"), results.read(folder / "y.h5")
     for name, values in history(folder / "x.h5").items():
         np.testing.assert_array_equal(history(folder / "y.h5")[name], values)
     for name, values in one.parameters.items():
         np.testing.assert_array_equal(other.parameters[name], values)
     assert (one.measured, one.config_hash) == (other.measured, other.config_hash)
+
+
+def test_a_result_reruns_with_the_disorder_and_the_start_that_its_run_file_names(folder, monkeypatch, capsys):
+    """An override of the instance draws other couplings, and init_from is read again."""
+    monkeypatch.chdir(folder)
+    (folder / "sk.toml").write_text(
+        SMALL.replace('"transverse_ising"', '"sherrington_kirkpatrick"').replace("extent = [8]", "n_sites = 8")
+    )
+    assert call("run", "sk.toml", "--run.output", "a.h5") == 0
+    assert call("run", "a.h5", "--hamiltonian.instance", 1, "--run.output", "b.h5") == 0
+    one, other = (results.read(folder / name).instance["couplings"] for name in ("a.h5", "b.h5"))
+    assert not np.array_equal(one, other)
+    capsys.readouterr()
+    assert call("exact", "a.h5") == 0
+    exact = capsys.readouterr().out
+    assert call("exact", "a.h5", "--hamiltonian.instance", 1) == 0
+    assert capsys.readouterr().out != exact
+    assert call("run", "sk.toml", "--run.init_from", "a.h5", "--run.output", "c.h5") == 0
+    assert call("run", "c.h5", "--run.output", "d.h5") == 0
+    energies = [results.read(folder / name).history["energy"] for name in ("a.h5", "c.h5", "d.h5")]
+    np.testing.assert_array_equal(energies[1], energies[2])
+    assert energies[0][0] != energies[1][0]

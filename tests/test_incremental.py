@@ -6,14 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hamiltonians.lattice import Lattice
+from hamiltonians.sector import sector
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 
 N_SITES = 12
 ROUNDS = 250
+RING = Lattice("chain", (N_SITES,))
 
 # One case for each compiled function; the parameters are replaced by random ones of three sizes.
 CASES = {
@@ -24,6 +28,8 @@ CASES = {
     "jastrow": lambda: Jastrow(N_SITES, key=jax.random.key(0)),
     "jastrow_complex_visible": lambda: Jastrow(N_SITES, key=jax.random.key(0), dtype="complex128", visible_bias=True),
     "jastrow_rbm": lambda: Product((Jastrow(N_SITES, key=jax.random.key(0)), CASES["rbm_complex"]())),
+    "projected": lambda: Projected(CASES["rbm_complex"](), sector(RING, N_SITES, (0,), None, 1)),
+    "projected_positive": lambda: Projected(CASES["rbm"](), sector(RING, N_SITES, (0,), "A1")),
     "ffn": lambda: FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
     "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
 }

@@ -1,12 +1,13 @@
 """The code of the README runs and is right."""
 
 import re
+import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from launching import nqs as run_program
+from launching import call
 
 import nqs
 from hamiltonians.exact import ground_state
@@ -15,18 +16,17 @@ from nqs import results, run_file
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def test_a_run_file_names_the_classes_of_a_user(tmp_path, monkeypatch):
+def test_a_run_file_names_the_classes_of_a_user(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     (tmp_path / "models.py").write_text(code("class Cluster") + code("class Jastrow"))
     (tmp_path / "cluster.toml").write_text(
         code('"models:Cluster"') + '[ansatz]\nkind = "models:Jastrow"\n[sampler]\nn_chains = 8\nn_samples = 32\n'
         "[measure]\nn_samples = 64\n[run]\nsteps = 2\n"
     )
-    done = run_program("run", "cluster.toml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "exact      -6" in done.stdout
-    again = run_program("run", "results/cluster.h5", "--run.steps", 3, cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    monkeypatch.syspath_prepend(tmp_path)
+    assert call("run", "cluster.toml") == 0
+    assert "exact      -6" in capsys.readouterr().out
+    assert call("run", "results/cluster.h5", "--run.steps", 3) == 0
     loaded = nqs.load(tmp_path / "results" / "cluster.h5")
     assert loaded.n_steps == 3
     assert loaded.ansatz.couplings.shape == (6, 6)

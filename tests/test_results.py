@@ -29,7 +29,7 @@ def example(**changes) -> Result:
             "window": np.zeros((2, 2, 4)),
             "optimizer": [np.array(3), np.ones(2)],
         },
-        "measured": {"energy": -2.0, "energy_error": 0.1},
+        "measured": dict.fromkeys(results.MEASURED, -2.0),
         "instance": {"couplings": np.triu(np.ones((3, 3)), 1)},
     }
     return Result(**{**values, **changes})

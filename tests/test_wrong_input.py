@@ -117,6 +117,8 @@ WRONG_FILES = [
 DAMAGES = {
     "no_energy": lambda group: group.items["history"].items.pop("energy"),
     "short_energy": lambda group: group.items["history"].items.update(energy=files.Dataset(np.zeros(1))),
+    "no_variance": lambda group: group.items["measured"].items.pop("variance"),
+    "no_chains": lambda group: group.items["state"].items.pop("chains"),
     "odd_state": lambda group: group.items.update(state=files.Dataset(1.0)),
     "odd_version": lambda group: group.attributes.update(format_version="new"),
 }
@@ -140,7 +142,7 @@ def folder(tmp_path, monkeypatch):
     del damaged.items["state"]
     files.write(tmp_path / "damaged.h5", damaged)
     for name, change in DAMAGES.items():
-        damaged = results.to_group(good)
+        damaged = results.to_group(replace(good, measured=dict.fromkeys(results.MEASURED, 1.0)))
         change(damaged)
         files.write(tmp_path / f"{name}.h5", damaged)
     (tmp_path / "small.toml").write_text(SMALL)
@@ -178,6 +180,8 @@ WRONG_COMMANDS = [
     (["run", "script.h5"], "the result of a script"),
     (["run", "cut.h5"], "cut.h5: not a whole HDF5 file"),
     (["run", "small.toml", "--run.init_from", "good.h5"], "[run] init_from: good.h5"),
+    (["run", "small.toml", "--run.output", "x" * 300 + ".h5"], "cannot be looked at: File name too long"),
+    (["run", "small.toml", "--dry-run", "--ansatz.alpha", "2e9"], "[ansatz] 1.44e+11 parameters are more than 1e+09"),
     (["report", "none.h5"], "none.h5: cannot be read"),
     (["report", "small.toml"], "small.toml: not a whole HDF5 file"),
     (["report", "cut.h5"], "cut.h5: not a whole HDF5 file"),
@@ -225,6 +229,12 @@ def test_wrong_command(folder, capfd, arguments, message):
 def test_wrong_environment(folder, capfd, monkeypatch, variable):
     monkeypatch.setenv(variable, "2")
     assert_refused(folder, capfd, ["run", "small.toml"], f"{variable}=2")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NPROC", "all"), ("OPENBLAS_NUM_THREADS", ""), ("NPROC", "0")])
+def test_wrong_numbers_of_threads(folder, capfd, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert_refused(folder, capfd, ["run", "small.toml"], f"{variable} = {value!r} in the environment")
 
 
 def test_a_refusal_is_said_by_one_rank(folder, capfd, monkeypatch):

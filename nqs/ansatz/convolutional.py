@@ -1,0 +1,60 @@
+"""The periodic convolutional network."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact, Int8, Key
+
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.rbm import log_cosh
+
+
+class Convolutional(Ansatz):
+    """A residual network of circular convolutions on a periodic hypercubic lattice, invariant under translations.
+
+    z = C_0 x, then z ← z + C′ f(C f(z)) in each of `n_blocks` blocks with f = GELU, then features
+    h_c = Σ_i log cosh z_ic / √n_sites and log ψ = u·h, or u·h + i v·h with a phase. All parameters are real; every
+    convolution has `channels` channels and kernels of `kernel_size` sites along each axis. Residual blocks as of K. He
+    et al., ECCV 2016 (pre-activation). Moves are evaluated by the slow defaults.
+
+    Raises `ValueError` for a kernel that is even or wider than the lattice.
+    """
+
+    first: eqx.nn.Conv
+    blocks: tuple[tuple[eqx.nn.Conv, eqx.nn.Conv], ...]
+    output: eqx.nn.Linear
+    extent: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        extent: tuple[int, ...],
+        channels: int = 8,
+        n_blocks: int = 2,
+        kernel_size: int = 3,
+        *,
+        key: Key[Array, ""],
+        phase: bool = False,
+        dtype: str = "float64",
+    ):
+        if kernel_size % 2 == 0 or kernel_size > min(extent):
+            raise ValueError(f"kernel_size = {kernel_size}: must be odd and at most {min(extent)}, the shortest length")
+        keys = jax.random.split(key, 2 * n_blocks + 2)
+        self.extent = tuple(extent)
+
+        def convolution(n_in: int, k) -> eqx.nn.Conv:
+            options = {"padding": "SAME", "padding_mode": "CIRCULAR", "dtype": jnp.dtype(dtype)}
+            return eqx.nn.Conv(len(extent), n_in, channels, kernel_size, key=k, **options)
+
+        self.first = convolution(1, keys[0])
+        self.blocks = tuple(
+            (convolution(channels, keys[2 * b + 1]), convolution(channels, keys[2 * b + 2])) for b in range(n_blocks)
+        )
+        self.output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        z = self.first(x.astype(self.output.weight.dtype).reshape(1, *self.extent))
+        for inner, outer in self.blocks:
+            z = z + outer(jax.nn.gelu(inner(jax.nn.gelu(z))))
+        features = jnp.sum(log_cosh(z), axis=range(1, z.ndim)) / jnp.sqrt(x.size).astype(z.dtype)
+        out = self.output(features)
+        return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])

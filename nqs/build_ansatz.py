@@ -1,0 +1,87 @@
+"""From the table of a wave function to the wave function."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
+from hamiltonians.sector import sector
+from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.symmetry import symmetry_group
+from nqs import schema
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.convolutional import Convolutional
+from nqs.ansatz.feed_forward import FeedForward
+from nqs.ansatz.flax import FlaxAnsatz
+from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.projected import Projected
+from nqs.ansatz.rbm import RBM
+from nqs.ansatz.symmetric_rbm import SymmetricRBM
+from nqs.import_path import imported, made
+from nqs.schema import Config
+from nqs.state import PARAMETERS, stream
+
+MAX_PARAMETERS = 10**9
+
+
+def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
+    """The ansatz of a configuration, with the initial parameters of its seed."""
+    table, key = config.ansatz, stream(config.run.seed, PARAMETERS)
+    n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
+
+    def network() -> Ansatz:
+        return _network(table, config.run.precision, n_sites, lattice, key)
+
+    leaves = jax.tree.leaves(eqx.filter_eval_shape(network))
+    size = sum(leaf.size for leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct))
+    if size > MAX_PARAMETERS:
+        raise ValueError(f"{size:.3g} parameters are more than {MAX_PARAMETERS:.0e}")
+    ansatz = network()
+    if getattr(table, "jastrow", False):
+        factor = Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
+        ansatz = Product((ansatz, factor))
+    chosen = getattr(table, "sector", None)
+    if chosen is None:
+        return ansatz
+    return Projected(ansatz, sector(lattice, n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip))
+
+
+def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
+    complex_or_real = {"float64": "complex128", "float32": "complex64"}[real] if getattr(table, "complex", 0) else real
+    match table:
+        case schema.RBM():
+            options = {"visible_bias": table.visible_bias, "dtype": complex_or_real, "stddev": table.stddev}
+            if table.symmetry == "none":
+                return RBM(n_sites, table.alpha, key=key, **options)
+            group = symmetry_group(lattice, table.symmetry)
+            return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
+        case schema.FeedForward():
+            return FeedForward(
+                n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
+            )
+        case schema.Convolutional():
+            if not isinstance(lattice, Lattice) or lattice.kind not in HYPERCUBIC or not lattice.periodic:
+                raise ValueError("kind: a cnn needs a periodic chain, square or cubic lattice")
+            options = {"phase": table.phase, "dtype": real}
+            return Convolutional(lattice.extent, table.channels, table.blocks, table.kernel_size, key=key, **options)
+        case schema.Jastrow():
+            return Jastrow(
+                n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
+            )
+        case schema.Flax():
+            return FlaxAnsatz(imported(table.module)(**table.arguments), n_sites, key=key)
+        case _:
+            return made(table, Ansatz, n_sites, key=key)
+
+
+def _n_filters(alpha: float, group: np.ndarray) -> int:
+    n_elements, n_sites = group.shape
+    filters = alpha * n_sites / n_elements
+    if filters < 1 or filters % 1:
+        raise ValueError(
+            f"alpha = {alpha:g}: a symmetry of {n_elements} elements on {n_sites} sites needs a multiple of "
+            f"{n_elements / n_sites:g}"
+        )
+    return int(filters)
