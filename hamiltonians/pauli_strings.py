@@ -93,7 +93,7 @@ def _flip_terms(by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]], 
 def _check_magnetisation(by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]], n_sites: int) -> None:
     """Every move must vanish on configurations whose flipped spins do not add up to zero."""
     for mask, products in by_mask.items():
-        outside = {z_rest for z in products for z_rest in [tuple(sorted(set(z) - set(mask)))]}
+        outside = {tuple(sorted(set(z) - set(mask))) for z in products}
         spins = np.array(np.meshgrid(*[[-1, 1]] * len(mask), indexing="ij")).reshape(len(mask), -1)
         for rest in outside:
             amplitude = sum(

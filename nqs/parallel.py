@@ -92,23 +92,22 @@ class Communicator:
         if self._comm is None:
             return values
         rows = np.ascontiguousarray(np.moveaxis(values, axis, 0))
-        joined, counts = self._room_for(rows)
-        self._wait(self._comm.Igatherv(rows, [joined, counts] if self.is_root else None, root=0))
-        return np.moveaxis(joined, 0, axis) if self.is_root else None
+        lengths = self.gather_objects(len(rows))
+        if not self.is_root:
+            self._wait(self._comm.Igatherv(rows, None, root=0))
+            return None
+        joined, counts = _room_for(rows, lengths)
+        self._wait(self._comm.Igatherv(rows, [joined, counts], root=0))
+        return np.moveaxis(joined, 0, axis)
 
     def all_gather(self, values: np.ndarray) -> np.ndarray:
         """The arrays of all ranks joined along the first axis in rank order, on every rank."""
         if self._comm is None:
             return values
         rows = np.ascontiguousarray(values)
-        joined, counts = self._room_for(rows)
+        joined, counts = _room_for(rows, self.gather_objects(len(rows)))
         self._wait(self._comm.Iallgatherv(rows, [joined, counts]))
         return joined
-
-    def _room_for(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
-        lengths = self.gather_objects(len(rows))
-        joined = np.empty((sum(lengths), *rows.shape[1:]), rows.dtype)
-        return joined, [n * (joined.size // max(1, len(joined))) for n in lengths]
 
     def from_root(self, action: Callable[[], T]) -> T:
         """What an action gives on rank 0, on every rank; an error of it is raised on every rank."""
@@ -179,6 +178,12 @@ class Communicator:
         if self._comm is not None and self.size > 1:
             self._comm.Abort(1)
         raise SystemExit(1)
+
+
+def _room_for(rows: np.ndarray, lengths: list[int]) -> tuple[np.ndarray, list[int]]:
+    """An empty array for the rows of all ranks, and how many numbers come from each."""
+    joined = np.empty((sum(lengths), *rows.shape[1:]), rows.dtype)
+    return joined, [n * (joined.size // max(1, len(joined))) for n in lengths]
 
 
 def _attempt(action: Callable[[], T]) -> tuple[T | None, Exception | None]:
