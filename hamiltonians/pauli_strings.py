@@ -9,6 +9,9 @@ import numpy as np
 from hamiltonians.space import Spins
 from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings, ZZMatrix
 
+# Whether a string changes the magnetisation is found by looking at all configurations of the spins that it flips.
+MOST_FLIPS = 16
+
 
 class PauliStrings(SpinHamiltonian):
     """H = Σ_s w_s P_s with real w_s and P_s a string of N letters I, X, Y, Z, site 0 first.
@@ -93,6 +96,10 @@ def _flip_terms(by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]], 
 def _check_magnetisation(by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]], n_sites: int) -> None:
     """Every move must vanish on configurations whose flipped spins do not add up to zero."""
     for mask, products in by_mask.items():
+        if len(mask) > MOST_FLIPS:
+            raise ValueError(
+                f'total_sz: not checked for strings that flip more than {MOST_FLIPS} sites; use total_sz = "free"'
+            )
         outside = {tuple(sorted(set(z) - set(mask))) for z in products}
         spins = np.array(np.meshgrid(*[[-1, 1]] * len(mask), indexing="ij")).reshape(len(mask), -1)
         for rest in outside:

@@ -32,6 +32,7 @@ from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
 from nqs.schema import Config
+from nqs.writer import read
 
 T = TypeVar("T")
 
@@ -75,9 +76,11 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     A result of a run file says itself what its ansatz is; for one of a script give an `ansatz` of the same structure,
     otherwise `Result.ansatz` is None.
 
+    Its status is "died" if it was running and no process writes it any more.
+
     Raises `InputError` if the file is not a whole result that this version reads.
     """
-    result = results.read(Path(path))
+    result = read(Path(path))
     if ansatz is None and result.config:
         config = run_file.parse_text(result.config, str(path))
         hamiltonian = build_only_hamiltonian(config, str(path), result)

@@ -80,28 +80,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace, _: dict[str, str]) -> int:
-    from nqs import results
     from nqs.report import print_report
+    from nqs.writer import read
 
-    print_report([(path, results.read(path)) for path in options.files])
+    print_report([(path, read(path)) for path in options.files])
     return 0
 
 
 def _plot(options: argparse.Namespace, _: dict[str, str]) -> int:
-    from nqs import results
     from nqs.plot import plot_history
-    from nqs.report import state
+    from nqs.writer import read
 
     picture = options.output or options.file.with_suffix(".png")
-    result = results.read(options.file)
+    result = read(options.file)
     if result.n_steps == 0:
         raise InputError(f"{options.file}: no step is recorded yet")
     try:
-        status = state(options.file, result)
-        plot_history(result, f"{options.file.stem} ({status})", picture)
+        plot_history(result, f"{options.file.stem} ({result.status})", picture)
     except (OSError, ValueError) as error:
         raise InputError(f"{picture}: cannot be written: {error}") from error
-    print(f"{picture}: {status}")
+    print(f"{picture}: {result.status}")
     return 0
 
 

@@ -201,7 +201,8 @@ class VMC:
             except RunError as error:
                 raise recorder.failed(error) from error
             result = recorder.snapshot(state, "interrupted" if measured is None else "complete", measured)
-            watch.ended(result.status == "interrupted")
+            where = "" if stop else " in the measurement, which begins anew when continued"
+            watch.ended(result.status == "interrupted", where)
             return result
 
     def _optimise(

@@ -1,6 +1,7 @@
 """The lock beside a result, `<result>.lock`: one writer at a time, on any host."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,8 @@ from nqs.errors import InputError
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
+# What a file system without hard links answers.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Lock:
         try:
             _take_kernel_lock(stream)
             self._sign(stream)
-            os.link(private, self.path)
+            self._put_in_place(private)
             is_mine = True
         except FileExistsError:
             is_mine = os.fstat(stream.fileno()).st_nlink == 2  # linked by a request whose answer a network lost
@@ -103,6 +106,20 @@ class Lock:
             if not is_mine:
                 stream.close()
         return stream if is_mine else None
+
+    def _put_in_place(self, private: Path) -> None:
+        """Raises `FileExistsError` if there is a lock file; where there are no hard links, one process after another
+        looks and renames.
+        """
+        try:
+            os.link(private, self.path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            with _only_one(self.path.parent):
+                if self.path.exists():
+                    raise FileExistsError(str(self.path)) from error
+                os.rename(private, self.path)
 
     def _sign(self, stream: IO[str]) -> None:
         json.dump(asdict(self._me), stream)

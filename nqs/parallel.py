@@ -5,6 +5,7 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 
 import atexit
 import os
+import pickle
 import sys
 import time
 import traceback
@@ -85,14 +86,20 @@ class Communicator:
 
     def broadcast_object(self, value: Any) -> Any:
         """A small Python object of rank 0, on every rank."""
-        return value if self._comm is None else self._comm.bcast(value, root=0)
+        if self._comm is None:
+            return value
+        pickled = np.frombuffer(pickle.dumps(value), np.uint8) if self.is_root else np.zeros(0, np.uint8)
+        length = int(self.broadcast(np.array([float(len(pickled))]))[0])
+        buffer = np.array(pickled) if self.is_root else np.empty(length, np.uint8)
+        self._wait(self._comm.Ibcast(buffer, root=0))
+        return value if self.is_root else pickle.loads(buffer.tobytes())
 
     def gather(self, values: np.ndarray, axis: int = 0) -> np.ndarray | None:
         """The arrays of all ranks joined along `axis` in rank order, on rank 0; None elsewhere."""
         if self._comm is None:
             return values
         rows = np.ascontiguousarray(np.moveaxis(values, axis, 0))
-        lengths = self.gather_objects(len(rows))
+        lengths = self._lengths(rows)
         if not self.is_root:
             self._wait(self._comm.Igatherv(rows, None, root=0))
             return None
@@ -105,7 +112,7 @@ class Communicator:
         if self._comm is None:
             return values
         rows = np.ascontiguousarray(values)
-        joined, counts = _room_for(rows, self.gather_objects(len(rows)))
+        joined, counts = _room_for(rows, self._lengths(rows))
         self._wait(self._comm.Iallgatherv(rows, [joined, counts]))
         return joined
 
@@ -127,7 +134,9 @@ class Communicator:
 
     def gather_objects(self, value: Any) -> list[Any]:
         """A small Python object of every rank, in rank order, on every rank."""
-        return [value] if self._comm is None else self._comm.allgather(value)
+        pickled = np.frombuffer(pickle.dumps(value), np.uint8)
+        ends = np.cumsum(self._lengths(pickled))
+        return [pickle.loads(part.tobytes()) for part in np.split(self.all_gather(pickled), ends[:-1])]
 
     def require_finite(self, values: Any, when: str, what: str) -> None:
         """Raise `RunError` on every rank if the values of some are not finite, naming those ranks; collective."""
@@ -140,6 +149,13 @@ class Communicator:
         """Wait for all ranks."""
         if self._comm is not None:
             self._wait(self._comm.Ibarrier())
+
+    def _lengths(self, rows: np.ndarray) -> list[int]:
+        """The number of rows of each rank."""
+        lengths = np.array([len(rows)] * self.size, np.int64)
+        if self._comm is not None:
+            self._wait(self._comm.Iallgather(lengths[:1].copy(), lengths))
+        return lengths.tolist()
 
     def take_leave(self) -> None:
         """At the end of the program of a rank: tell the others, and wait for them as MPI would."""

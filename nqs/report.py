@@ -6,8 +6,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from nqs import results
-from nqs.lock import is_being_written
 from nqs.results import Result
 from nqs.text import plain, with_error
 
@@ -30,7 +28,7 @@ COLUMNS = (
 def row(path: Path, result: Result) -> tuple[str, ...]:
     """One result as a line: the measured energy, or that of the last step before there is one."""
     measured = result.measured
-    identity = (path.stem, state(path, result), str(result.n_steps))
+    identity = (path.stem, result.status, str(result.n_steps))
     if not measured:
         return (*identity, *_last_step(result))
     reference = measured["reference"]
@@ -48,14 +46,6 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
         plain(measured["ess"]),
         plain(measured["acceptance"], 2),
     )
-
-
-def state(path: Path, result: Result) -> str:
-    """The status of a result, or "died" for one that was running and that no process writes any more."""
-    if result.status != "running" or is_being_written(path):
-        return result.status
-    now = results.read(path).status  # it may have ended since it was read
-    return "died" if now == "running" else now
 
 
 def _last_step(result: Result) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from nqs.files import Dataset, Group
 SCHEMA = "nqs-run/1"
 FORMAT_VERSION = 1
 
-Status = Literal["running", "complete", "interrupted", "failed"]
+# A file never says "died": it is what a reader finds of a run that is running by its file and that no process writes.
+Status = Literal["running", "complete", "interrupted", "failed", "died"]
 
 # Column: (unit, long name); the unit of energy is that of the Hamiltonian.
 ENERGY, ENERGY_SQUARED = "energy", "energy squared"

@@ -81,11 +81,11 @@ class Watch:
         """Start the snapshot interval anew."""
         self._last_snapshot = time.monotonic()
 
-    def ended(self, is_early: bool) -> None:
+    def ended(self, is_early: bool, where: str = "") -> None:
         """Log why the run ended early, if it did, and remove the stop file, so that the next launch goes on."""
-        reason = self._reason or self._signals.reason
-        if is_early and reason:
-            logger.info("stopping: %s", reason)
+        if is_early:
+            reason = self._reason or self._signals.reason or "another rank received a signal"
+            logger.info("stopping%s: %s", where, reason)
         if self._stop_file is not None:
             with contextlib.suppress(OSError):
                 self._stop_file.unlink(missing_ok=True)

@@ -2,12 +2,13 @@
 
 import contextlib
 import glob
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from nqs import results
 from nqs.errors import InputError, RunError
-from nqs.lock import Lock
+from nqs.lock import Lock, is_being_written
 from nqs.results import Result
 
 
@@ -17,6 +18,18 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be looked at: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read(path: Path) -> Result:
+    """The result in a file; its status is "died" if it was running and no process writes it any more.
+
+    Raises `InputError` as `nqs.results.read`.
+    """
+    result = results.read(path)
+    if result.status != "running" or is_being_written(path):
+        return result
+    result = results.read(path)  # it may have ended since it was read
+    return replace(result, status="died") if result.status == "running" else result
 
 
 class Writer:

@@ -1,17 +1,18 @@
 """Run by test_disk_faults: `disk_program.py FILE [FAULT [END]]` optimises for 20 steps, with a snapshot after each.
 
-After step 5 rank 0 does FAULT, after step 9 END: `limit` and `unlimit` the size of files, `fill` the disk or `remove`
-its folder. A file that exists is continued.
+After step 5 rank 0 does FAULT, after step 9 END: `limit` and `unlimit` the size of files, `fill` the disk, `remove` its
+folder, or make it `readonly` and `writable`. A file that exists is continued.
 """
 
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from launching import small_vmc
+from launching import read_only, small_vmc
 
 import nqs
 
@@ -33,6 +34,8 @@ ACTIONS = {
     "unlimit": lambda: limit(resource.RLIM_INFINITY),
     "fill": fill,
     "remove": lambda: shutil.rmtree(path.parent),
+    "readonly": lambda: subprocess.run(["sh", "-c", read_only(path.parent)], check=True),
+    "writable": lambda: subprocess.run(["umount", path.parent], check=True),
 }
 communicator = nqs.connect()
 at_step = dict(zip((5, 9), sys.argv[2:], strict=False))

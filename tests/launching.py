@@ -93,6 +93,11 @@ def nqs(*arguments: object, ranks: int = 0, cwd: Path, **environment: str) -> su
     return start(BIN / "nqs", *arguments, ranks=ranks, cwd=cwd, **environment)
 
 
+def read_only(folder: Path | str) -> str:
+    """The command that mounts a folder over itself, read-only."""
+    return f"mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'"
+
+
 def is_open_mpi() -> bool:
     """Whether the mpirun beside this Python is that of Open MPI."""
     done = subprocess.run([BIN / "mpirun", "--version"], capture_output=True, text=True, check=True)

@@ -1,4 +1,7 @@
-"""Run under mpirun by test_mpi: twenty steps with several optimisers, the energies to the file named."""
+"""Run under mpirun by test_mpi: twenty steps with several optimisers, the energies to the file named.
+
+A Jastrow factor has no dense layers, so that minSR works in blocks.
+"""
 
 import sys
 
@@ -8,6 +11,7 @@ import numpy as np
 import nqs
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
+from nqs.ansatz.jastrow import Jastrow
 from nqs.parallel import connect
 
 communicator = connect()
@@ -18,12 +22,14 @@ optimizers = {
     "cg": nqs.sr(0.1, solver="cg"),
     "minsr": nqs.minsr(0.1),
     "spring": nqs.spring(0.1),
+    "blocks": nqs.minsr(0.1),
 }
 ansatz = nqs.RBM(8, 1, key=jax.random.key(1), dtype="complex128", visible_bias=True, stddev=0.1)
 sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
 columns = {}
 for name, optimizer in optimizers.items():
-    vmc = nqs.VMC(hamiltonian, ansatz, sampler, optimizer, seed=3, communicator=communicator)
+    psi = Jastrow(8, key=jax.random.key(1), stddev=0.1) if name == "blocks" else ansatz
+    vmc = nqs.VMC(hamiltonian, psi, sampler, optimizer, seed=3, communicator=communicator)
     result = vmc.run(20, measure_samples=600, measure_burn_in=20)
     columns[name] = np.append(result.history["energy"], result.measured["energy"])
 if communicator.is_root:

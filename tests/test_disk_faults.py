@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from launching import HERE, RANKS, start
+from launching import BIN, HERE, RANKS, SMALL, read_only, start
 
 from nqs import results
 
@@ -39,9 +39,8 @@ def test_a_run_goes_on_when_the_disk_is_full_and_says_so(tmp_path, ranks):
     assert [warning["kind"] for warning in kept.warnings if warning["kind"] == "snapshot"] == ["snapshot"]
 
 
-@pytest.mark.parametrize("ranks", RANKS)
-def test_a_run_that_ends_on_a_full_disk_keeps_its_last_snapshot_and_resumes(tmp_path, ranks):
-    done = start(*PROGRAM, "x.h5", "limit", ranks=ranks, cwd=tmp_path)
+def test_a_run_that_ends_on_a_full_disk_keeps_its_last_snapshot_and_resumes(tmp_path):
+    done = start(*PROGRAM, "x.h5", "limit", cwd=tmp_path)
     assert done.returncode not in (0, 75)
     assert "RunError" in done.stderr
     assert "the one of 5 steps is intact; the measured energy was -" in done.stderr
@@ -61,14 +60,45 @@ def test_a_run_whose_folder_is_removed_makes_it_again(tmp_path, ranks):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["x.h5"]
 
 
-@pytest.mark.skipif(not CAN_MOUNT, reason="mounting a small disk needs user namespaces")
-def test_a_disk_that_fills_keeps_the_snapshot_and_the_run_is_continued_after_space_is_made(tmp_path):
+@pytest.fixture
+def disk(tmp_path):
     (tmp_path / "disk").mkdir()
-    program = f'"{sys.executable}" "{HERE / "disk_program.py"}" disk/x.h5'
-    commands = f"{program} fill && exit 1; ls disk; rm disk/rest; {program}; ls disk"
-    done = start(*ON_A_SMALL_DISK, "sh", "-c", commands, cwd=tmp_path)
+    if not CAN_MOUNT:
+        pytest.skip("mounting a small disk needs user namespaces")
+    return tmp_path / "disk"
+
+
+def on_a_small_disk(disk, ranks: int, commands: str) -> subprocess.CompletedProcess[str]:
+    """Run shell commands on it; $PROGRAM is the disk program on disk/x.h5, $NQS is nqs."""
+    launcher = f'"{BIN / "mpirun"}" -n {ranks} ' if ranks else ""
+    python = f'{launcher}"{sys.executable}"'
+    programs = {"PROGRAM": f'{python} "{PROGRAM[1]}" disk/x.h5', "NQS": f'{python} "{BIN / "nqs"}"'}
+    for name, program in programs.items():
+        commands = commands.replace(f"${name}", program)
+    return start(*ON_A_SMALL_DISK, "sh", "-c", commands, cwd=disk.parent)
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_disk_that_fills_keeps_the_snapshot_and_the_run_is_continued_after_space_is_made(disk, ranks):
+    done = on_a_small_disk(disk, ranks, "$PROGRAM fill && exit 1; ls disk; rm disk/rest; $PROGRAM; ls disk")
     assert done.returncode == 0, done.stderr
     assert "could not be written (No space left on device); the one of 5 steps is intact" in done.stderr
     before, *_, after = done.stdout.split("complete")
     assert before.split() == ["rest", "x.h5"]
     assert after.split()[-1] == "x.h5"
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_run_goes_on_when_its_disk_is_read_only_for_a_while_and_a_new_one_is_refused(disk, ranks):
+    """A read-only mount over the folder hides the writable one, as a remount after an error would."""
+    (disk.parent / "small.toml").write_text(SMALL)
+    new = "$NQS run small.toml --run.output disk/y.h5"
+    done = on_a_small_disk(
+        disk, ranks, f"$PROGRAM readonly writable; {read_only('disk')}; {new} || echo code $?; ls disk"
+    )
+    said = "could not be written (Read-only file system); the one of 5 steps is intact; the run goes on"
+    assert done.stderr.count(said) == 4
+    assert "nqs: disk/y.h5: cannot be written: Read-only file system\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    first, second, *_ = ended = done.stdout.split()
+    assert [first, second, *ended[-3:]] == ["complete", "snapshot", "code", "2", "x.h5"]

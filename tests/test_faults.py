@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
 
-from nqs import results
+from nqs import load, results
+from nqs.writer import read
 
 LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2, "--run.output", "x.h5")
 
@@ -62,18 +63,21 @@ def ranks_of(folder: Path) -> list[int]:
 
 
 def assert_gone(folder: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 10
     while ranks_of(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ranks_of(folder) == []
 
 
-@pytest.mark.parametrize("ranks", RANKS)
-@pytest.mark.parametrize("how", ["SIGUSR1", "SIGTERM", "file", "max_seconds"])
+STOPS = ["SIGUSR1", "SIGTERM", "SIGINT", "file", "max_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("how", "ranks"),
+    [(how, 0) for how in STOPS] + [pytest.param(how, 3, marks=pytest.mark.mpi) for how in STOPS if how != "SIGINT"],
+)
 def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
-    """All ranks leave on the same step with code 75; Open MPI kills the ranks on SIGTERM, so that one only serially."""
-    if how == "SIGTERM" and ranks and is_open_mpi():
-        ranks = 0
+    """All ranks leave on the same step with code 75; where Open MPI kills them at SIGTERM, the last snapshot stays."""
     limit = ("--run.max_seconds", 2) if how == "max_seconds" else ()
     with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, *limit, ranks=ranks) as process:
         if how != "max_seconds":
@@ -83,6 +87,11 @@ def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
         elif how != "max_seconds":
             process.send_signal(signal.Signals[how])
         output, errors = process.communicate(timeout=60)
+    if how == "SIGTERM" and ranks and is_open_mpi():
+        assert process.returncode == 1
+        assert_gone(folder)
+        assert read(folder / "x.h5").status == "died"
+        return
     assert process.returncode == 75, errors
     assert "the same command continues it" in output
     assert errors.count("nqs: stopping: ") == 1
@@ -92,25 +101,41 @@ def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
     assert sorted(path.name for path in folder.iterdir()) == ["small.toml", "x.h5"]
 
 
+# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 800 of the whole run.
+KILLS = (
+    ("launcher", "start-up"),
+    ("rank", 0),
+    ("launcher of a wrapper", 200),
+    ("rank", 500),
+    ("launcher", 800),
+)
+
+
 @pytest.mark.mpi
 def test_kills_of_whole_runs_lose_nothing(folder):
-    """Killed five times at random moments, the run ends with the history of an uninterrupted one, bit for bit."""
-    limit = ("--run.steps", 600, "--run.snapshot_seconds", 0.05)
-    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
+    """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
+    uninterrupted one, bit for bit.
+    """
+    limit = ("--run.steps", 800, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 40_000)
+    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
-    steps = 0
-    for killed in ("launcher", "rank", "launcher", "rank", "launcher"):
-        with begin(folder, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5", ranks=2) as process:
-            wait_for_steps(folder, process, steps + 1)
-            time.sleep(moments.uniform(0, 0.1))
-            target = process.pid if killed == "launcher" else ranks_of(folder)[1]
+    for killed, when in KILLS:
+        wrapper = ["sh", "-c", '"$0" "$@"; true'] if killed == "launcher of a wrapper" else []
+        command = (*wrapper, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5")
+        with begin(folder, *command, ranks=3) as process:
+            if when == "start-up":
+                time.sleep(moments.uniform(0, 3))
+            else:
+                wait_for_steps(folder, process, when)
+                time.sleep(moments.uniform(0, 0.1))
+            target = moments.choice(ranks_of(folder)) if killed == "rank" else process.pid
             os.kill(target, signal.SIGKILL)
-            process.communicate(timeout=60)
+            process.communicate(timeout=20)
         assert process.returncode != 0
         assert_gone(folder)
-        steps = results.read(folder / "x.h5").n_steps
-    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=2, cwd=folder)
+        assert not (folder / "x.h5").exists() or read(folder / "x.h5").status == "died"
+    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
     assert done.returncode == 0, done.stderr
     for name, values in history(folder / "whole.h5").items():
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
@@ -165,6 +190,44 @@ def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     kept = results.read(folder / "x.h5")
     assert kept.status == "failed"
     assert all(np.isfinite(values).all() for values in kept.parameters.values())
+
+
+BROKEN = """
+import jax, jax.numpy as jnp, nqs
+
+class Kinked(nqs.Ansatz):
+    scale: jax.Array
+    def __init__(self, n_sites, *, key):
+        self.scale = jnp.zeros(())
+    def __call__(self, x):
+        return jnp.sqrt(self.scale)
+
+class Undefined(nqs.Ansatz):
+    scale: jax.Array
+    def __init__(self, n_sites, *, key):
+        self.scale = jnp.ones(())
+    def __call__(self, x):
+        return jnp.where(jnp.sum(x) == 0, jnp.nan, 0.0) * self.scale
+"""
+NOT_FINITE = {
+    "gradient": ("Kinked", 3, r"nqs: step 0, rank [0-2, ]+: the energy gradient is not finite"),
+    "measurement": ("Undefined", 0, r"nqs: measurement, rank [0-2, ]+: a local energy is not finite"),
+}
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("what", NOT_FINITE)
+def test_what_is_not_finite_ends_the_run_and_names_what_is_kept(folder, what, ranks):
+    """The derivative of √θ at θ = 0; local energies beside configurations whose ψ is no number."""
+    name, steps, message = NOT_FINITE[what]
+    (folder / "models.py").write_text(BROKEN)
+    options = ("--ansatz.kind", f"models:{name}", "--run.steps", steps, "--run.output", "x.h5")
+    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: ") and "finite" in line]
+    assert re.match(message, line)
+    assert line.endswith("x.h5 keeps the last good snapshot, of 0 steps")
+    assert results.read(folder / "x.h5").status == "failed"
 
 
 @pytest.mark.mpi
@@ -228,12 +291,15 @@ def test_results_of_every_state_are_reported(folder, capsys):
 
     def status() -> str:
         assert call("report", folder / "x.h5") == 0
-        return re.findall(r"^status +(\w+)", capsys.readouterr().out, re.MULTILINE)[0]
+        (reported,) = re.findall(r"^status +(\w+)", capsys.readouterr().out, re.MULTILINE)
+        assert call("plot", folder / "x.h5") == 0
+        assert capsys.readouterr().out == f"{folder / 'x.png'}: {reported}\n"
+        assert load(folder / "x.h5").status == reported
+        return reported
 
     with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, ranks=0) as process:
         wait_for_steps(folder, process, 2)
         assert status() == "running"
-        assert call("plot", folder / "x.h5") == 0
         process.kill()
         process.communicate(timeout=60)
     assert status() == "died"

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from launching import HERE, RANKS, nqs, small_result, start
+from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, nqs, small_result, start
 
 from nqs import files, lock, results
 from nqs.errors import InputError, RunError
@@ -24,13 +24,15 @@ def test_200_kills_leave_a_whole_file_and_one_writer_after_the_other(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
 
 
-@pytest.mark.parametrize("n_reads", [200, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_reads_while_a_process_writes(tmp_path, n_reads):
+N_READS = 200
+
+
+def test_reads_while_a_process_writes(tmp_path):
     path = tmp_path / "x.h5"
     results.write(path, small_result(1))
     with subprocess.Popen([sys.executable, HERE / "writer_program.py", path], stderr=subprocess.PIPE) as writer:
         steps, seen = 0, set()
-        for _ in range(n_reads):
+        for _ in range(N_READS):
             found = results.read(path).n_steps
             assert found >= steps
             steps = found
@@ -39,7 +41,29 @@ def test_reads_while_a_process_writes(tmp_path, n_reads):
         writer.kill()
         assert writer.stderr is not None
         assert writer.stderr.read() == b""
-    assert len(seen) > n_reads // 40
+    assert len(seen) > N_READS // 40
+
+
+@pytest.mark.slow
+def test_10000_reads_beside_a_run_on_three_ranks(tmp_path):
+    """Snapshots as fast as they can be written; the run is stopped and has nothing to say about its readers."""
+    path = tmp_path / "x.h5"
+    (tmp_path / "small.toml").write_text(SMALL)
+    options = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.001, "--run.output", path)
+    command = map(str, (BIN / "mpirun", "-n", 3, BIN / "nqs", "run", "small.toml", *options))
+    environment = {**os.environ, **MPI_SETTINGS}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as run:
+        while not path.exists():
+            time.sleep(0.1)
+        seen = [results.read(path).n_steps for _ in range(10_000)]
+        lock.lock_file(path).with_suffix(".stop").touch()
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 75
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 250
+    assert [line for line in errors.splitlines() if line.startswith("nqs:") and "step" not in line] == [
+        "nqs: stopping: x.h5.stop exists"
+    ]
 
 
 @pytest.mark.parametrize("ranks", RANKS)
@@ -144,6 +168,38 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5", "x.h5.lock"]
         writer.write(small_result(4))
     assert results.read(path).n_steps == 4
+
+
+def test_a_folder_that_cannot_be_flushed_is_told_from_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+    """The second fsync is that of the folder: the new file is there by then."""
+    path = tmp_path / "x.h5"
+    with Writer(path) as writer:
+        writer.write(small_result(2))
+        calls = iter([None, OSError(errno.EIO, os.strerror(errno.EIO))])
+
+        def second_fails(_):
+            if (error := next(calls)) is not None:
+                raise error
+
+        monkeypatch.setattr(files.os, "fsync", second_fails)
+        with pytest.raises(OSError, match="the new file is in place, but may not outlive a power failure"):
+            writer.write(small_result(3))
+        monkeypatch.undo()
+        assert results.read(path).n_steps == 3
+
+
+def test_a_file_system_without_hard_links_has_locks_too(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(lock.os, "link", no_links)
+    with Writer(tmp_path / "x.h5"):
+        with pytest.raises(InputError, match=f"is being written by process {os.getpid()} on"):
+            Writer(tmp_path / "x.h5")
+        assert [path.name for path in tmp_path.iterdir()] == ["x.h5.lock"]
+    with Writer(tmp_path / "x.h5"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_whose_lock_was_taken_over_writes_no_more(tmp_path):

@@ -26,7 +26,7 @@ def energies(tmp_path_factory):
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("optimizer", ["sgd", "sr", "cg", "minsr", "spring"])
+@pytest.mark.parametrize("optimizer", ["sgd", "sr", "cg", "minsr", "spring", "blocks"])
 def test_energies_agree_on_any_number_of_ranks(energies, optimizer, ranks):
     one, several = energies[1][optimizer], energies[ranks][optimizer]
     assert len(one) == 21
