@@ -173,11 +173,18 @@ def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            values = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, ndmin=2)
+            if path.suffix == ".npy":
+                with open(path, "rb") as stream:
+                    values = np.lib.format.read_array(stream)
+            else:
+                values = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError, EOFError, UserWarning) as error:
         raise ValueError(f"couplings {path}: cannot be read: {error}") from error
-    if values.ndim != 2 or values.shape[0] != values.shape[1] or not np.issubdtype(values.dtype, np.number):
-        raise ValueError(f"couplings {path}: needs a square matrix of numbers, not shape {values.shape}")
+    is_real = np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not is_real:
+        raise ValueError(
+            f"couplings {path}: needs a square matrix of real numbers, not {values.dtype} of shape {values.shape}"
+        )
     return np.asarray(values, dtype=np.float64)
 
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from nqs.errors import InputError, RunError
 from nqs.launcher import is_first_rank
+from nqs.output import silence
 from nqs.schema_text import describe
 
 OVERRIDE = re.compile(r"--([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:=(.*))?$", re.DOTALL)
@@ -29,6 +30,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _refuse(str(error))
     except RunError as error:
         print(f"nqs: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        silence()
+        print(f"nqs: the output cannot be written: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -83,8 +88,17 @@ def _report(options: argparse.Namespace, _: dict[str, str]) -> int:
     from nqs.report import print_report
     from nqs.writer import read
 
-    print_report([(path, read(path)) for path in options.files])
-    return 0
+    found, refusals = [], []
+    for path in options.files:
+        try:
+            found.append((path, read(path)))
+        except InputError as error:
+            refusals.append(f"nqs: {error}")
+    if found:
+        print_report(found)
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{refusal}\n" for refusal in refusals)
+    return 2 if refusals else 0
 
 
 def _plot(options: argparse.Namespace, _: dict[str, str]) -> int:

@@ -45,7 +45,7 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
     which is called just before that step.
     """
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # with checksums of its structure
         _write_group(file, content)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -82,7 +82,7 @@ def read(path: Path) -> Group:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _read_group(file)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a whole HDF5 file ({error})") from error
 
 
@@ -92,7 +92,7 @@ def _write_group(target: h5py.Group, content: Group) -> None:
         if isinstance(item, Group):
             _write_group(target.create_group(name), item)
         else:
-            dataset = target.create_dataset(name, data=item.values)
+            dataset = target.create_dataset(name, data=_storable(item.values))
             dataset.attrs.update(item.attributes)
     datasets = {name: item for name, item in content.items.items() if isinstance(item, Dataset)}
     for name in sorted(datasets, key=lambda n: datasets[n].axes != (n,)):
@@ -114,6 +114,11 @@ def _read_group(source: h5py.Group) -> Group:
             attributes = {n: _plain(v) for n, v in item.attrs.items() if n not in hidden}
             group.items[name] = Dataset(_plain(item[()]), attributes)
     return group
+
+
+def _storable(value: Any) -> Any:
+    """Text that UTF-8 cannot hold, as the name of a file may be, with its bytes escaped."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

@@ -17,24 +17,27 @@ def step_warnings(history: Mapping[str, Sequence[float]], bound: float) -> Itera
     """Kind and text of what is suspicious at the last step of a history; no energy may lie below `bound`."""
     last = {name: values[-1] for name, values in history.items()}
     yield from _energy_warnings(last, bound)
+    lowest = float(np.min(history["variance"]))
+    if 0 < lowest < last["variance"] / EXPLOSION:
+        yield "variance", f"the variance grew to {last['variance']:.3g} from {lowest:.3g}: a smaller learning rate"
     if len(history["step"]) < WINDOW:
         return
-    recent = {name: np.asarray(history[name][-WINDOW:]) for name in ("acceptance", "variance")}
-    yield from _acceptance_warnings(float(recent["acceptance"].mean()), f"over {WINDOW} steps")
+    yield from _acceptance_warnings(float(np.mean(history["acceptance"][-WINDOW:])), f"over {WINDOW} steps")
     if last["rhat"] > HIGH_RHAT:
         yield "rhat", f"R-hat {last['rhat']:.3g} over {WINDOW} steps: the chains disagree; more sweeps or other moves"
-    usual = float(np.median(recent["variance"][:-1]))
-    if 0 < usual < last["variance"] / EXPLOSION:
-        yield "variance", f"the variance grew to {last['variance']:.3g} from {usual:.3g}: a smaller learning rate"
 
 
 def measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
     """Kind and text of what is suspicious about a measured energy."""
+    yield from ((f"measured_{kind}", text) for kind, text in _measured_warnings(measured, bound))
+
+
+def _measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
     yield from _energy_warnings(measured, bound)
     yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
     if measured["rhat"] > HIGH_RHAT:
         yield (
-            "measured_rhat",
+            "rhat",
             f"R-hat {measured['rhat']:.3g} of chains started independently: they disagree about the energy, "
             "whose error is not to be trusted",
         )
@@ -54,6 +57,6 @@ def _energy_warnings(numbers: Mapping[str, float], bound: float) -> Iterator[tup
 
 def _acceptance_warnings(acceptance: float, where: str) -> Iterator[tuple[str, str]]:
     if acceptance < LOW_ACCEPTANCE:
-        yield "acceptance", f"acceptance {acceptance:.2g} {where}: the chains hardly move"
+        yield "low_acceptance", f"acceptance {acceptance:.2g} {where}: the chains hardly move"
     if acceptance > HIGH_ACCEPTANCE:
-        yield "acceptance", f"acceptance {acceptance:.4g} {where}: psi is nearly constant, or the moves are too small"
+        yield "high_acceptance", f"acceptance {acceptance:.4g} {where}: psi is nearly constant, or moves are too small"

@@ -16,9 +16,9 @@ def imported(path: str) -> Any:
         sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever the module raises
         raise ValueError(
-            f"module {path!r} cannot be imported from here or the installed packages: {error}; "
+            f"module {path!r} cannot be imported from here or the installed packages: {type(error).__name__}, {error}; "
             'it must be "package.module:Class"'
         ) from error
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nqs import run_file, text
 from nqs.errors import InputError, RunError
+from nqs.launcher import is_first_rank
+from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator, connect
 from nqs.schema import Config
 from nqs.source import read_source
@@ -24,13 +27,14 @@ STOPPED = 75
 
 def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) -> int:
     """The exit code of a run; a rank that fails in an unforeseen way ends all of them."""
+    began = time.monotonic()
     try:
         communicator = connect()
     except InputError as error:
-        return _say(error, 2)
+        return _say(error if is_first_rank() else None, 2)
     try:
         with Signals() as signals:
-            return _run(communicator, signals, path, overrides, is_fresh, is_dry)
+            return _run(communicator, signals, path, overrides, is_fresh, is_dry, began)
     except InputError as error:
         return _say(error if communicator.is_root else None, 2)
     except RunError as error:
@@ -50,6 +54,7 @@ def _run(
     overrides: dict[str, str],
     is_fresh: bool,
     is_dry: bool,
+    began: float,
 ) -> int:
     config, source = communicator.from_root(lambda: read_source(path, overrides))
     output = Path(config.run.output or "")
@@ -70,26 +75,36 @@ def _run(
         if is_fresh:
             communicator.on_root(lambda: writer and writer.set_aside())
         if communicator.is_root:
-            _print_header(config, vmc, previous)
-        result = _optimise(config, vmc, writer, previous, signals)
+            with may_fail_to_print():
+                _print_header(config, vmc, previous)
+        result = _optimise(config, vmc, writer, previous, signals, began)
         communicator.barrier()
     is_complete = result.status == "complete"
     if communicator.is_root:
         note = "" if is_complete else "stopped before the end; the same command continues it"
-        _print_result(output, result, note)
+        with may_fail_to_print():
+            _print_result(output, result, note)
     return 0 if is_complete else STOPPED
 
 
 def _vmc(config: Config, communicator: Communicator, previous: Result | None, source: Result | None, name: str) -> VMC:
+    import jax
+
     from nqs.build import build_vmc
 
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise InputError(f"JAX has no device to compute on: {error}") from error
     return build_vmc(config, communicator, previous or source, name, is_continued=previous is not None)
 
 
-def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result | None, signals: Signals) -> Result:
+def _optimise(
+    config: Config, vmc: VMC, writer: Writer | None, previous: Result | None, signals: Signals, began: float
+) -> Result:
     from nqs.progress import ProgressReport
 
-    start = 0 if previous is None else previous.n_steps
+    start, limit = 0 if previous is None else previous.n_steps, config.run.max_seconds
     with ProgressReport(start, config.run.steps, vmc.communicator.is_root) as progress:
         return vmc.run(
             config.run.steps,
@@ -97,7 +112,7 @@ def _optimise(config: Config, vmc: VMC, writer: Writer | None, previous: Result 
             measure_samples=config.measure.n_samples,
             measure_burn_in=config.measure.burn_in,
             snapshot_seconds=config.run.snapshot_seconds,
-            max_seconds=config.run.max_seconds,
+            max_seconds=None if limit is None else limit - (time.monotonic() - began),
             previous=previous,
             config=run_file.to_toml(config),
             config_hash=run_file.config_hash(config),

@@ -4,6 +4,7 @@ MPI stands between jitted steps, never inside them. Every reduction is one flat 
 """
 
 import atexit
+import contextlib
 import os
 import pickle
 import sys
@@ -188,9 +189,10 @@ class Communicator:
     def abort(self, error: BaseException) -> NoReturn:
         """Print the traceback of this rank and end every rank at once with exit code 1."""
         lines = "".join(traceback.format_exception(error)).rstrip()
-        sys.stderr.write(f"nqs: rank {self.rank} failed and ends the run\n{lines}\n")
-        sys.stderr.flush()
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # a log that cannot be written
+            sys.stderr.write(f"nqs: rank {self.rank} failed and ends the run\n{lines}\n")
+            sys.stderr.flush()
+            sys.stdout.flush()
         if self._comm is not None and self.size > 1:
             self._comm.Abort(1)
         raise SystemExit(1)
@@ -237,7 +239,8 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
         communicator = Communicator(MPI.COMM_WORLD, " ".join(name.split()))
     if communicator.size == 1:
         refuse_foreign_launcher(communicator.library, environment)
-    communicator.threads = _limit_threads(communicator)
+    sharing = _ranks_that_share_cores(communicator)
+    communicator.threads = communicator.agreed(lambda: _limit_threads(sharing))
     if communicator.size > 1:
         end_with_launcher()
         atexit.register(communicator.take_leave)
@@ -245,16 +248,22 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     return communicator
 
 
-def _limit_threads(communicator: Communicator) -> int:
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def _ranks_that_share_cores(communicator: Communicator) -> int:
+    place = (os.uname().nodename, tuple(_cores()))
+    return communicator.gather_objects(place).count(place)
+
+
+def _limit_threads(sharing: int) -> int:
     """Share the cores this process may use between the ranks that may use the same ones; the threads of each.
 
     The environment reaches what is loaded later (XLA reads it when it first computes), threadpoolctl the BLAS that is
     loaded already. A variable that the user has set is left alone.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    place = (os.uname().nodename, tuple(cores))
-    sharing = communicator.gather_objects(place).count(place)
-    threads = str(max(1, len(cores) // sharing))
+    threads = str(max(1, len(_cores()) // sharing))
     for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         chosen = os.environ.setdefault(variable, threads)
         if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):

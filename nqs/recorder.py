@@ -50,6 +50,7 @@ class Recorder:
         self._launch = describe_launch(communicator, seed)
         history = results.empty_history() if previous is None else previous.history
         self._columns = {name: list(values) for name, values in history.items()}
+        self._measured = {} if previous is None else previous.measured
         self._last: Result | None = None
 
     @property
@@ -59,7 +60,8 @@ class Recorder:
         return times[-1] if times else 0.0
 
     def add(self, row: dict[str, float]) -> None:
-        """Record a step."""
+        """Record a step; what was measured before belongs to other parameters."""
+        self._measured = {}
         for name, values in self._columns.items():
             values.append(row[name])
         self._warn(step_warnings(self._columns, self._bound))
@@ -88,7 +90,7 @@ class Recorder:
                 "window": state.window,
                 "optimizer": state_arrays(state.optimizer),
             },
-            measured=measured or {},
+            measured=measured or self._measured,
             warnings=tuple(self._warnings),
             instance=self._hamiltonian.instance(),
             ansatz=self._view.build(jnp.asarray(state.theta)),
@@ -98,14 +100,17 @@ class Recorder:
 
     def failed(self, error: RunError) -> RunError:
         """Mark the last snapshot, which is good, as that of a run that failed; the error that says so. Collective."""
+        return RunError(str(error) + self._communicator.from_root(self._mark_as_failed))
+
+    def _mark_as_failed(self) -> str:
         last, writer = self._last, self._writer
         if last is None or writer is None:
-            return error
+            return ""
         try:
             self._write(replace(last, status="failed", provenance=(*self._earlier, ended(self._launch))))
         except RunError as unwritten:
-            return RunError(f"{error}; and {unwritten}")
-        return RunError(f"{error}; {writer.path} keeps the last good snapshot, of {last.n_steps} steps")
+            return f"; and {unwritten}"
+        return f"; {writer.path} keeps the last good snapshot, of {last.n_steps} steps"
 
     def _write(self, result: Result) -> None:
         if self._writer is None:

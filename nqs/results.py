@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -132,6 +132,7 @@ def from_group(content: Group, name: str) -> Result:
         measured = _values(content.items.get("measured", Group()))
         _require("state", STATE, state)
         _require("measured", MEASURED, measured or MEASURED)
+        _require_types(content, measured)
         state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
@@ -156,10 +157,18 @@ def _require(group: str, names: Iterable[str], found: Container[str]) -> None:
         raise ValueError(f"/{group} has no {', '.join(missing)}")
 
 
+def _require_types(content: Group, measured: dict[str, Any]) -> None:
+    status, config = content.attributes["status"], _values(content)["config"]
+    if status not in get_args(Status) or not isinstance(config, str):
+        raise ValueError(f"status {status!r}, a configuration of type {type(config).__name__}")
+    if not all(isinstance(value, float) for value in measured.values()):
+        raise ValueError("/measured holds what is no number")
+
+
 def _columns(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    lengths = {len(history[name]) for name in HISTORY}
-    if len(lengths) != 1:
-        raise ValueError("columns of the history differ in length")
+    shapes = {(history[name].shape, history[name].dtype) for name in HISTORY}
+    if len(shapes) != 1 or next(iter(shapes)) != ((len(history["step"]),), np.float64):
+        raise ValueError("columns of the history are not of one length and float64")
     return history
 
 

@@ -55,9 +55,12 @@ def parse_text(text: str, name: str, overrides: dict[str, str] | None = None) ->
     """
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: not a TOML file: {error}") from error
-    return parse(_overridden(content, overrides or {}), name)
+    try:
+        return parse(_overridden(content, overrides or {}), name)
+    except RecursionError as error:
+        raise InputError(f"{name}: tables are nested too deeply") from error
 
 
 def to_toml(config: Config) -> str:
@@ -112,6 +115,9 @@ def _check_finite(value: Any, name: str, path: str) -> None:
     if isinstance(value, dict):
         for key, child in value.items():
             _check_finite(child, name, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for child in value:
+            _check_finite(child, name, path)
     elif isinstance(value, float) and not math.isfinite(value):
         table, _, key = path.rpartition(".")
         raise InputError(f"{name}: [{table}] {key}: must be a finite number, not {value}")

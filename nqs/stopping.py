@@ -18,6 +18,8 @@ from jaxtyping import Float
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 LOOK_SECONDS = 0.5
+# A stop file that is older when a run begins was meant for another one, which did not live to remove it.
+STALE_SECONDS = 600.0
 logger = logging.getLogger("nqs")
 
 
@@ -62,6 +64,7 @@ class Watch:
         self._snapshot_seconds = snapshot_seconds if is_root and stop_file is not None else float("inf")
         self._end = time.monotonic() + max_seconds if is_root and max_seconds is not None else float("inf")
         self._last_snapshot = self._last_look = time.monotonic()
+        self._remove_stop_file(before=time.time() - STALE_SECONDS)
         self._reason = ""
 
     def wishes(self) -> Float[np.ndarray, " 2"]:
@@ -86,6 +89,10 @@ class Watch:
         if is_early:
             reason = self._reason or self._signals.reason or "another rank received a signal"
             logger.info("stopping%s: %s", where, reason)
+        self._remove_stop_file(before=float("inf"))
+
+    def _remove_stop_file(self, before: float) -> None:
         if self._stop_file is not None:
             with contextlib.suppress(OSError):
-                self._stop_file.unlink(missing_ok=True)
+                if self._stop_file.stat().st_mtime < before:
+                    self._stop_file.unlink()

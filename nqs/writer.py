@@ -26,10 +26,18 @@ def read(path: Path) -> Result:
     Raises `InputError` as `nqs.results.read`.
     """
     result = results.read(path)
-    if result.status != "running" or is_being_written(path):
+    if result.status != "running" or is_being_written(_target(path)):
         return result
     result = results.read(path)  # it may have ended since it was read
     return replace(result, status="died") if result.status == "running" else result
+
+
+def _target(path: Path) -> Path:
+    """The file that a link leads to: that one is locked and replaced."""
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: cannot be followed: {error}") from error
 
 
 class Writer:
@@ -39,7 +47,7 @@ class Writer:
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path = path = _target(path)
         if exists(path) and not path.is_file():
             raise InputError(f"{path}: not a file")
         try:

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from launching import BIN, SMALL, call, history, nqs
+from launching import BIN, SMALL, call, history, nqs, small_result
 
 from nqs import results
 
@@ -35,6 +35,27 @@ def test_help_is_instant_because_it_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
     text = subprocess.run([BIN / "nqs", "run", "--help"], capture_output=True, text=True, check=True).stdout
     assert "diagonal_shift" in text
+
+
+def test_a_report_of_several_results_names_each_that_is_none(folder, capfd):
+    for name in ("a.h5", "b.h5"):
+        results.write(folder / name, small_result())
+    (folder / "c.h5").write_text("no HDF5")
+    assert call("report", "a.h5", "c.h5", "none.h5", "b.h5") == 2
+    output = capfd.readouterr()
+    assert [line.split(": ")[1] for line in output.err.splitlines()] == ["c.h5", "none.h5"]
+    assert [line.split()[1] for line in output.out.splitlines() if "died" in line] == ["a", "b"]
+
+
+def test_an_output_that_nobody_reads_ends_no_run(folder):
+    """The run is complete; of a report the output was all."""
+    with open("/dev/full", "w") as full:
+        command = [BIN / "nqs", "run", "small.toml", "--run.output", "x.h5"]
+        assert subprocess.run(command, stdout=full, stderr=full).returncode == 0
+        assert results.read(folder / "x.h5").status == "complete"
+        done = subprocess.run([BIN / "nqs", "report", "x.h5"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "nqs: the output cannot be written: No space left on device\n"
 
 
 def test_run_report_plot_exact(folder, capsys):

@@ -12,7 +12,7 @@ from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, nqs, small_result, 
 
 from nqs import files, lock, results
 from nqs.errors import InputError, RunError
-from nqs.writer import Writer
+from nqs.writer import Writer, read
 
 
 def test_200_kills_leave_a_whole_file_and_one_writer_after_the_other(tmp_path):
@@ -80,6 +80,21 @@ def test_a_second_writer_is_refused_by_name(tmp_path, ranks):
     assert not lock.is_being_written(path)
     with Writer(path):
         pass
+
+
+def test_a_link_is_locked_and_written_as_the_file_that_it_leads_to(tmp_path):
+    path, link = tmp_path / "x.h5", tmp_path / "link.h5"
+    link.symlink_to(path)
+    with Writer(path) as writer:
+        writer.write(small_result(1))
+        with pytest.raises(InputError, match="is being written"):
+            Writer(link)
+        assert read(link).status == "running"
+    with Writer(link) as writer:
+        writer.write(small_result(2))
+    assert link.is_symlink()
+    assert results.read(path).n_steps == 2
+    assert read(link).status == "died"
 
 
 def test_a_reader_of_the_lock_is_not_in_the_way_of_a_writer(tmp_path):

@@ -43,12 +43,18 @@ def test_what_is_within_bounds_is_not_warned_about(last):
     assert kinds(step_warnings(history(**last), -9.0)) == []
 
 
-@pytest.mark.parametrize("acceptance", [0.001, 0.999])
-def test_acceptance_counts_over_a_window(acceptance):
+def test_a_variance_that_grows_slowly_is_warned_about():
+    growing = {"variance": [2.0 * 1.2**step for step in range(40)]}
+    assert kinds(step_warnings(history() | growing, -9.0)) == ["variance"]
+    assert kinds(step_warnings({name: values[:20] for name, values in (history() | growing).items()}, -9.0)) == []
+
+
+@pytest.mark.parametrize(("acceptance", "kind"), [(0.001, "low_acceptance"), (0.999, "high_acceptance")])
+def test_acceptance_counts_over_a_window(acceptance, kind):
     columns = history() | {"acceptance": [acceptance] * 40}
-    assert kinds(step_warnings(columns, -9.0)) == ["acceptance"]
+    assert kinds(step_warnings(columns, -9.0)) == [kind]
     assert kinds(step_warnings({name: values[:20] for name, values in columns.items()}, -9.0)) == []
-    assert kinds(measured_warnings(GOOD | {"acceptance": acceptance}, -9.0)) == ["acceptance"]
+    assert kinds(measured_warnings(GOOD | {"acceptance": acceptance}, -9.0)) == [f"measured_{kind}"]
 
 
 def test_chains_that_disagree_about_the_measured_energy():
@@ -65,6 +71,6 @@ def test_no_state_lies_below_the_lower_bound(name):
 def test_warnings_are_logged_once_and_kept(tmp_path, caplog):
     """ψ of an untrained network is nearly constant: every flip is accepted."""
     result = small_vmc().run(60, output=tmp_path / "x.h5", measure_samples=200)
-    assert [warning["step"] for warning in result.warnings if warning["kind"] == "acceptance"] == [32]
+    assert [warning["step"] for warning in result.warnings if warning["kind"] == "high_acceptance"] == [32]
     assert len([record for record in caplog.records if "nearly constant" in record.message]) == 1
     assert results.read(tmp_path / "x.h5").warnings == result.warnings

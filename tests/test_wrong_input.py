@@ -102,6 +102,13 @@ WRONG_FILES = [
     (SK + 'couplings = "broken.npy"', "[hamiltonian] couplings broken.npy: cannot be read"),
     (SK + 'couplings = "line.txt"', "[hamiltonian] couplings line.txt: needs a square matrix"),
     (SK + 'couplings = "nan.npy"', "[hamiltonian] couplings"),
+    (SK + 'couplings = "archive.npy"', "[hamiltonian] couplings archive.npy: cannot be read"),
+    (SK + 'couplings = "complex.npy"', "a square matrix of real numbers, not complex128"),
+    ('[hamiltonian]\nkind = "broken:Model"', "module 'broken:Model' cannot be imported"),
+    (RING + "transverse_field = [1.0, nan, 1.0, 1.0, 1.0, 1.0]", "transverse_field: must be a finite number"),
+    (RING + f"coupling = {'1' * 5000}", "not a TOML file"),
+    (".".join("a" * 3000) + " = 1", "wrong.toml"),
+    (RING + '"two\\nlines" = 1', "unknown field two lines"),
     (SK + 'couplings = "."', "[hamiltonian] couplings .: cannot be read"),
     (RING + '[ansatz]\nkind = "flax"\nmodule = "nowhere:X"', "[ansatz] module 'nowhere:X' cannot be imported"),
     (RING + '[ansatz]\nkind = "flax"\nmodule = "flax.linen:Dense"\narguments = {features = 1}', "must have shape (1,)"),
@@ -120,6 +127,11 @@ DAMAGES = {
     "no_variance": lambda group: group.items["measured"].items.pop("variance"),
     "no_chains": lambda group: group.items["state"].items.pop("chains"),
     "odd_state": lambda group: group.items.update(state=files.Dataset(1.0)),
+    "odd_status": lambda group: group.attributes.update(status="great"),
+    "odd_energy": lambda group: group.items["measured"].items.update(energy=files.Dataset(np.zeros(3))),
+    "square_history": lambda group: group.items.update(
+        history=files.Group({name: files.Dataset(np.zeros((2, 2))) for name in results.HISTORY})
+    ),
     "odd_version": lambda group: group.attributes.update(format_version="new"),
 }
 
@@ -151,6 +163,10 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "words.txt").write_text("one two")
     (tmp_path / "line.txt").write_text("1 2 3")
     (tmp_path / "broken.npy").write_bytes(b"123")
+    (tmp_path / "broken.py").write_text("class Model(")
+    np.savez(tmp_path / "archive", np.eye(3))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    np.save(tmp_path / "complex.npy", np.eye(3) * 1j)
     np.save(tmp_path / "nan.npy", np.full((3, 3), np.nan))
     (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
     (tmp_path / "folder.h5").mkdir()
