@@ -186,7 +186,15 @@ class VMC:
                 output = self.communicator.on_root(lambda: stack.enter_context(Writer(path)))
             state = self.initial_state() if previous is None else self.restore(previous)
             recorder = Recorder(
-                self.communicator, self.hamiltonian, self.view, self.seed, output, config, config_hash, previous
+                self.communicator,
+                self.hamiltonian,
+                self.view,
+                self.seed,
+                output,
+                config,
+                config_hash,
+                previous,
+                is_direct=self.sampler.is_direct,
             )
             recorder.snapshot(state, "running")
             stop_file = None if output is None else output.path.with_name(output.path.name + ".stop")

@@ -60,9 +60,7 @@ class Autoregressive(Ansatz):
         inputs = (jnp.arange(n_sites), jax.random.uniform(key, (n_sites,)))
         return jax.lax.scan(one_site, (start, jnp.zeros(n_sites, jnp.int8)), inputs)[0][1]
 
-    def log_product(
-        self, outputs: Float[Array, "n_sites outputs"], x: Int8[Array, " n_sites"]
-    ) -> Inexact[Array, ""]:
+    def log_product(self, outputs: Float[Array, "n_sites outputs"], x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         """log ψ(x) from the outputs of the network."""
         n_up = jnp.cumsum(x > 0) - (x > 0)
         log_up, log_down = self._log_probabilities(outputs[:, 0], n_up, jnp.arange(len(x)) - n_up)

@@ -39,7 +39,7 @@ class MaskedDense(Autoregressive):
     def __init__(
         self,
         space: Spins,
-        widths: tuple[int, ...] = (64, 64),
+        widths: tuple[int, ...] = (64,),
         *,
         key: Key[Array, ""],
         activation: str = "log_cosh",
@@ -82,7 +82,7 @@ class MaskedDense(Autoregressive):
         return z, self.log_product(self._after_first_layer(matrices, z), move.apply(x))
 
     def _matrices(self) -> tuple[Float[Array, "_ _"], ...]:
-        """The weights of each layer, (inputs, outputs); the first with the couplings, so that it gives the fields too."""
+        """The weights of each layer, (inputs, outputs); of the first also the couplings, which give the fields."""
         n_sites, widths = self.space.n_sites, tuple(len(b) for b in self.biases[:-1])
         all_inputs = _n_inputs(n_sites, widths, len(self.biases[-1]) // n_sites)
         sizes = (n_sites, *widths)

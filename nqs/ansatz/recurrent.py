@@ -39,11 +39,10 @@ class Recurrent(Autoregressive):
         keys = jax.random.split(key, len(widths) + 1)
         n_fields = 0 if couplings is None else 1
         sizes = (1 + n_fields, *widths)
-        options = {"dtype": jnp.dtype(dtype)}
         self.cells = tuple(
-            eqx.nn.GRUCell(sizes[i], sizes[i + 1], key=keys[i], **options) for i in range(len(widths))
+            eqx.nn.GRUCell(sizes[i], sizes[i + 1], key=keys[i], dtype=jnp.dtype(dtype)) for i in range(len(widths))
         )
-        self.output = eqx.nn.Linear(sizes[-1] + n_fields, 2 if phase else 1, key=keys[-1], **options)
+        self.output = eqx.nn.Linear(sizes[-1] + n_fields, 2 if phase else 1, key=keys[-1], dtype=jnp.dtype(dtype))
         self.couplings = couplings
         self.space = space
 

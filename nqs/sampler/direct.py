@@ -21,19 +21,16 @@ class Direct(Sampler):
 
     n_chains: int = eqx.field(static=True, default=128)
     n_samples: int = eqx.field(static=True, default=1024)
+    burn_in: int = eqx.field(static=True, default=0, init=False)
     is_direct: ClassVar[bool] = True
-
-    @property
-    def burn_in(self) -> int:
-        """None is needed."""
-        return 0
 
     def description(self) -> str:
         return "direct sampling"
 
     def error(self, ansatz: Ansatz, space: Spins) -> str | None:
         if not isinstance(ansatz, Autoregressive):
-            return f'kind: direct sampling needs an autoregressive ansatz, not {type(ansatz).__name__}; use "metropolis"'
+            name = type(ansatz).__name__
+            return f'kind: direct sampling needs an autoregressive ansatz; {name} takes "metropolis"'
         if ansatz.space != space:
             return f"kind: direct sampling gives configurations of {ansatz.space}, not of {space}"
         return None
