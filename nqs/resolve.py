@@ -138,7 +138,7 @@ def _resolve_autoregressive(ansatz: schema.Autoregressive, wrong: Wrong) -> sche
         if ansatz.activation is not None:
             wrong("ansatz.activation", "gated recurrent units have their own")
         return replace(ansatz, widths=ansatz.widths or (32,))
-    return replace(ansatz, widths=ansatz.widths or (64,), activation=ansatz.activation or "log_cosh")
+    return replace(ansatz, widths=ansatz.widths or (64,), activation=ansatz.activation or "tanh")
 
 
 def _resolve_moves(

@@ -180,7 +180,7 @@ class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
         Annotated[tuple[Count, ...], Meta(min_length=1)] | None,
         Meta(description="units of each hidden layer; [64] dense, [32] recurrent"),
     ] = None
-    activation: Annotated[Activation | None, Meta(description="of the dense layers; log_cosh")] = None
+    activation: Annotated[Activation | None, Meta(description="of the dense layers; tanh")] = None
     phase: Annotated[bool, Meta(description="outputs for the phase of psi; else psi is positive")] = False
     local_fields: Annotated[
         bool, Meta(description="sum_{j<i} J_ij x_j as an input of site i, of a Hamiltonian with couplings J")

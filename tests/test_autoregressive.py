@@ -180,8 +180,8 @@ def test_local_energies_and_log_derivatives_at_a_fixed_magnetisation(network):
 
 
 CASES = {
-    "ising": (TransverseIsing(Lattice("chain", (8,)), transverse_field=1.0), MaskedDense, (16,), 60, 2e-3),
-    "heisenberg": (Heisenberg(Lattice("chain", (8,))), Recurrent, (8,), 100, 5e-3),
+    "ising": (TransverseIsing(Lattice("chain", (6,)), transverse_field=1.0), MaskedDense, (10,), 40, 3e-3),
+    "heisenberg": (Heisenberg(Lattice("chain", (6,))), Recurrent, (6,), 50, 3e-3),
 }
 
 
@@ -189,14 +189,14 @@ CASES = {
 def test_energy_of_the_ground_state(case):
     hamiltonian, network, widths, steps, accuracy = CASES[case]
     ansatz = network(hamiltonian.space, widths, key=jax.random.key(1))
-    vmc = nqs.VMC(hamiltonian, ansatz, Direct(16, 512), nqs.sr(0.1, 1e-3), seed=2, chunk_size=512)
-    result = vmc.run(steps, measure_samples=16384)
+    vmc = nqs.VMC(hamiltonian, ansatz, Direct(16, 256), nqs.sr(0.1, 1e-3), seed=2)
+    result = vmc.run(steps, measure_samples=4096)
     measured, exact = result.measured, ground_state(hamiltonian)[0][0]
     energy, error = measured["energy"], measured["energy_error"]
     assert energy - exact > -3 * error
     assert (energy - exact + 3 * error) / abs(exact) < accuracy
-    assert abs(measured["tau"] - 1) < 0.2
-    assert measured["rhat"] < 1.01
+    assert abs(measured["tau"] - 1) < 0.25
+    assert measured["rhat"] < 1.02
     assert measured["acceptance"] == 1
     assert [warning["kind"] for warning in result.warnings] == []
 

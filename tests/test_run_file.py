@@ -36,7 +36,7 @@ def test_an_autoregressive_ansatz_is_sampled_directly_unless_the_file_says_other
     text = SPINS + '[ansatz]\nkind = "autoregressive"\n'
     config = read(tmp_path, text)
     assert config.sampler == schema.Direct()
-    assert (config.ansatz.widths, config.ansatz.activation) == ((64,), "log_cosh")
+    assert (config.ansatz.widths, config.ansatz.activation) == ((64,), "tanh")
     assert read(tmp_path, text + "[sampler]\nn_samples = 512").sampler == schema.Direct(n_samples=512)
     assert read(tmp_path, text + '[sampler]\nkind = "metropolis"').sampler.move == "exchange"
     recurrent = read(tmp_path, text, ansatz__network="recurrent").ansatz

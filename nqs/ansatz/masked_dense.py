@@ -42,17 +42,18 @@ class MaskedDense(Autoregressive):
         widths: tuple[int, ...] = (64,),
         *,
         key: Key[Array, ""],
-        activation: str = "log_cosh",
+        activation: str = "tanh",
         phase: bool = False,
         couplings: Couplings | None = None,
         dtype: str = "float64",
     ):
-        """Weights are drawn from N(0, 1/number of inputs), biases are 0."""
+        """Weights and hidden biases are drawn from N(0, 1/number of inputs of the unit), output biases are 0."""
         self.space, self.activation, self.couplings = space, activation, couplings
         n_inputs = _n_inputs(space.n_sites, widths, 2 if phase else 1)
-        keys = jax.random.split(key, len(n_inputs))
-        self.weights = tuple(_normal(k, n, dtype) for k, n in zip(keys, n_inputs, strict=True))
-        self.biases = tuple(jnp.zeros(len(n), dtype) for n in n_inputs)
+        keys = jax.random.split(key, 2 * len(n_inputs))
+        self.weights = tuple(_normal(k, n, n, dtype) for k, n in zip(keys[::2], n_inputs, strict=True))
+        hidden = tuple(_normal(k, n, 1, dtype) for k, n in zip(keys[1:-1:2], n_inputs[:-1], strict=True))
+        self.biases = (*hidden, jnp.zeros(len(n_inputs[-1]), dtype))
         self.field_weights = None if couplings is None else jnp.ones(space.n_sites, dtype)
 
     def outputs(self, x: Int8[Array, " n_sites"]) -> Float[Array, "n_sites outputs"]:
@@ -131,7 +132,10 @@ def _mask(n_inputs: Int[np.ndarray, " _"], size: int) -> Bool[np.ndarray, "_ _"]
     return np.arange(size) < n_inputs[:, None]
 
 
-def _normal(key: Key[Array, ""], n_inputs: Int[np.ndarray, " _"], dtype: str) -> Float[Array, " _"]:
-    total = int(n_inputs.sum())
-    scale = jnp.repeat(1 / jnp.sqrt(jnp.asarray(n_inputs, dtype)), n_inputs, total_repeat_length=total)
+def _normal(
+    key: Key[Array, ""], n_inputs: Int[np.ndarray, " _"], n_each: int | Int[np.ndarray, " _"], dtype: str
+) -> Float[Array, " _"]:
+    """`n_each` numbers from N(0, 1/n_inputs) for each unit."""
+    total = int(np.broadcast_to(n_each, n_inputs.shape).sum())
+    scale = jnp.repeat(1 / jnp.sqrt(jnp.maximum(jnp.asarray(n_inputs, dtype), 1)), n_each, total_repeat_length=total)
     return scale * jax.random.normal(key, (total,), dtype)
