@@ -177,7 +177,7 @@ class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
         Literal["dense", "recurrent"], Meta(description="masked dense layers, or gated recurrent units along the sites")
     ] = "dense"
     widths: Annotated[
-        Annotated[tuple[Count, ...], Meta(min_length=1)] | None,
+        Annotated[tuple[Annotated[int, Meta(ge=1, le=10**6)], ...], Meta(min_length=1)] | None,
         Meta(description="units of each hidden layer; [64] dense, [32] recurrent"),
     ] = None
     activation: Annotated[Activation | None, Meta(description="of the dense layers; tanh")] = None

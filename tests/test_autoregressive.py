@@ -26,6 +26,7 @@ from nqs.gradient import log_derivatives
 from nqs.parameters import RealView
 from nqs.sampler.base import sample
 from nqs.sampler.direct import Direct
+from nqs.sampler.moves import all_pairs
 
 KEY = jax.random.key(8)
 SPACES = {"free": Spins(N_SITES), "one": Spins(N_SITES, 1.0)}
@@ -256,8 +257,8 @@ def test_what_cannot_be_sampled_directly_is_refused():
 def test_metropolis_samples_an_autoregressive_ansatz_as_well():
     space = Spins(N_SITES, 1.0)
     ansatz, states = steep("dense", space), all_states(space)
-    sampler = nqs.Metropolis(nqs.Exchange(Lattice("chain", (N_SITES,)).edges()), 1024, 1024, burn_in=0)
+    sampler = nqs.Metropolis(nqs.Exchange(all_pairs(N_SITES)), 1024, 1024)
     x = jnp.tile(jnp.asarray(states[3]), (1024, 1))
-    samples, _, _ = sample(sampler, ansatz, KEY, jnp.arange(1024), x, jnp.asarray(25))
+    samples, _, _ = sample(sampler, ansatz, KEY, jnp.arange(1024), x, jnp.asarray(60))
     probabilities = np.exp(2 * np.real(log_psi(ansatz, states)))
     assert 1e-3 < chi_square_p(np.asarray(samples)[None, :, 0], states, probabilities) < 1 - 1e-3
