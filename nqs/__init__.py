@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from nqs.ansatz.base import Ansatz as Ansatz
     from nqs.ansatz.feed_forward import FeedForward as FeedForward
     from nqs.ansatz.flax import FlaxAnsatz as FlaxAnsatz
+    from nqs.ansatz.masked_dense import MaskedDense as MaskedDense
     from nqs.ansatz.rbm import RBM as RBM
+    from nqs.ansatz.recurrent import Recurrent as Recurrent
     from nqs.build import load as load
     from nqs.driver import VMC as VMC
     from nqs.optimizer import Optimizer as Optimizer
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from nqs.optimizer import spring as spring
     from nqs.optimizer import sr as sr
     from nqs.parallel import connect as connect
+    from nqs.sampler.direct import Direct as Direct
     from nqs.sampler.metropolis import Metropolis as Metropolis
     from nqs.sampler.moves import Exchange as Exchange
     from nqs.sampler.moves import GlobalFlip as GlobalFlip
@@ -31,7 +34,9 @@ _HOMES = {
     "Ansatz": "nqs.ansatz.base",
     "FeedForward": "nqs.ansatz.feed_forward",
     "FlaxAnsatz": "nqs.ansatz.flax",
+    "MaskedDense": "nqs.ansatz.masked_dense",
     "RBM": "nqs.ansatz.rbm",
+    "Recurrent": "nqs.ansatz.recurrent",
     "load": "nqs.build",
     "VMC": "nqs.driver",
     "Optimizer": "nqs.optimizer",
@@ -42,6 +47,7 @@ _HOMES = {
     "spring": "nqs.optimizer",
     "sr": "nqs.optimizer",
     "connect": "nqs.parallel",
+    "Direct": "nqs.sampler.direct",
     "Metropolis": "nqs.sampler.metropolis",
     "Exchange": "nqs.sampler.moves",
     "GlobalFlip": "nqs.sampler.moves",

@@ -28,6 +28,8 @@ from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.results import Result
+from nqs.sampler.base import Sampler
+from nqs.sampler.direct import Direct
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
@@ -125,8 +127,10 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
 
 
-def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
+def build_sampler(table: schema.Metropolis | schema.Direct, hamiltonian: SpinHamiltonian) -> Sampler:
     """The sampler of a table."""
+    if isinstance(table, schema.Direct):
+        return Direct(table.n_chains, table.n_samples)
     move = table.move or default_move(hamiltonian.space.total_sz)
     weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)

@@ -8,16 +8,20 @@ import numpy as np
 
 from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
 from hamiltonians.sector import sector
+from hamiltonians.sherrington_kirkpatrick import upper_triangle
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
 from nqs import schema
+from nqs.ansatz.autoregressive import Autoregressive, Couplings
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.convolutional import Convolutional
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
+from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.import_path import imported, made
 from nqs.schema import Config
@@ -32,6 +36,8 @@ def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
     n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
 
     def network() -> Ansatz:
+        if isinstance(table, schema.Autoregressive):
+            return _autoregressive(table, config.run.precision, hamiltonian, key)
         return _network(table, config.run.precision, n_sites, lattice, key)
 
     leaves = jax.tree.leaves(eqx.filter_eval_shape(network))
@@ -74,6 +80,26 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
             return FlaxAnsatz(imported(table.module)(**table.arguments), n_sites, key=key)
         case _:
             return made(table, Ansatz, n_sites, key=key)
+
+
+def _autoregressive(
+    table: schema.Autoregressive, real: str, hamiltonian: SpinHamiltonian, key: jax.Array
+) -> Autoregressive:
+    couplings = _couplings(hamiltonian) if table.local_fields else None
+    options = {"key": key, "phase": table.phase, "couplings": couplings, "dtype": real}
+    if table.network == "recurrent":
+        return Recurrent(hamiltonian.space, table.widths or (), **options)
+    return MaskedDense(hamiltonian.space, table.widths or (), activation=table.activation or "", **options)
+
+
+def _couplings(hamiltonian: SpinHamiltonian) -> Couplings:
+    couplings = hamiltonian.instance().get("couplings")
+    if couplings is None:
+        raise ValueError("local_fields: this Hamiltonian has no couplings between all pairs of sites")
+    try:
+        return Couplings(upper_triangle(couplings))
+    except ValueError as error:
+        raise ValueError(f"local_fields: {error}") from error
 
 
 def _n_filters(alpha: float, group: np.ndarray) -> int:

@@ -13,8 +13,13 @@ SIGMAS = 5.0
 EXPLOSION = 100.0
 
 
-def step_warnings(history: Mapping[str, Sequence[float]], bound: float) -> Iterator[tuple[str, str]]:
-    """Kind and text of what is suspicious at the last step of a history; no energy may lie below `bound`."""
+def step_warnings(
+    history: Mapping[str, Sequence[float]], bound: float, is_direct: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Kind and text of what is suspicious at the last step of a history; no energy may lie below `bound`.
+
+    Nothing follows from the acceptance if the sampling `is_direct`.
+    """
     last = {name: values[-1] for name, values in history.items()}
     yield from _energy_warnings(last, bound)
     lowest = float(np.min(history["variance"]))
@@ -22,19 +27,23 @@ def step_warnings(history: Mapping[str, Sequence[float]], bound: float) -> Itera
         yield "variance", f"the variance grew to {last['variance']:.3g} from {lowest:.3g}: a smaller learning rate"
     if len(history["step"]) < WINDOW:
         return
-    yield from _acceptance_warnings(float(np.mean(history["acceptance"][-WINDOW:])), f"over {WINDOW} steps")
+    if not is_direct:
+        yield from _acceptance_warnings(float(np.mean(history["acceptance"][-WINDOW:])), f"over {WINDOW} steps")
     if last["rhat"] > HIGH_RHAT:
         yield "rhat", f"R-hat {last['rhat']:.3g} over {WINDOW} steps: the chains disagree; more sweeps or other moves"
 
 
-def measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+def measured_warnings(
+    measured: Mapping[str, float], bound: float, is_direct: bool = False
+) -> Iterator[tuple[str, str]]:
     """Kind and text of what is suspicious about a measured energy."""
-    yield from ((f"measured_{kind}", text) for kind, text in _measured_warnings(measured, bound))
+    yield from ((f"measured_{kind}", text) for kind, text in _measured_warnings(measured, bound, is_direct))
 
 
-def _measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+def _measured_warnings(measured: Mapping[str, float], bound: float, is_direct: bool) -> Iterator[tuple[str, str]]:
     yield from _energy_warnings(measured, bound)
-    yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
+    if not is_direct:
+        yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
     if measured["rhat"] > HIGH_RHAT:
         yield (
             "rhat",

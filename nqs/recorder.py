@@ -26,6 +26,8 @@ logger = logging.getLogger("nqs")
 class Recorder:
     """The record of one launch, continuing that of `previous`; `writer` is with rank 0 only, None without a file.
 
+    `is_direct` says that the samples do not come from Markov chains.
+
     Raises `InputError` if the file exists and is not what is continued.
     """
 
@@ -39,11 +41,14 @@ class Recorder:
         config: str,
         config_hash: str,
         previous: Result | None,
+        *,
+        is_direct: bool,
     ):
         self._communicator, self._hamiltonian, self._view, self._writer = communicator, hamiltonian, view, writer
         self._config, self._config_hash = config, config_hash
         communicator.on_root(lambda: _check_continues(writer, previous))
         reference = hamiltonian.reference_energy()
+        self._is_direct = is_direct
         self._bound = hamiltonian.lower_bound() if reference is None else reference
         self._earlier = () if previous is None else previous.provenance
         self._warnings = [] if previous is None else list(previous.warnings)
@@ -64,7 +69,7 @@ class Recorder:
         self._measured = {}
         for name, values in self._columns.items():
             values.append(row[name])
-        self._warn(step_warnings(self._columns, self._bound))
+        self._warn(step_warnings(self._columns, self._bound, self._is_direct))
 
     def snapshot(self, state: State, status: Status, measured: dict[str, float] | None = None) -> Result:
         """The result as it stands, also written to the file; collective. The chains are with rank 0 only.
@@ -74,7 +79,7 @@ class Recorder:
         chains = self._communicator.gather(np.asarray(state.x))
         launch = self._launch if status == "running" else ended(self._launch)
         if measured is not None:
-            self._warn(measured_warnings(measured, self._bound))
+            self._warn(measured_warnings(measured, self._bound, self._is_direct))
         result = Result(
             status=status,
             config=self._config,

@@ -14,6 +14,19 @@ from nqs.schema import Config
 from nqs.schema_errors import listed
 from nqs.text_files import read_edges, read_pauli_strings
 
+MAX_SITES = 10**6
+LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3, "triangular": 2, "honeycomb": 2, "kagome": 2}
+SITES_PER_CELL = {"honeycomb": 2, "kagome": 3}
+SCHEDULES = (
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "exponential_decay",
+    "linear_schedule",
+    "polynomial_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
+)
+
 Wrong = Callable[[str, str], NoReturn]
 
 
@@ -27,13 +40,13 @@ def resolved(config: Config, name: str) -> Config:
         table, _, key = key.partition(".")
         raise InputError(f"{name}: [{table}] {key}: {message}")
 
-    system, sampler = config.hamiltonian, config.sampler
+    system, ansatz, sampler = config.hamiltonian, config.ansatz, config.sampler
     total_sz, on_lattice = None, isinstance(system, schema.OnLattice)
     if isinstance(system, schema.OnLattice):
         system = _resolve_lattice(system, wrong)
         n_sites = _n_sites(system)
-        if n_sites > schema.MAX_SITES:
-            wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {schema.MAX_SITES}")
+        if n_sites > MAX_SITES:
+            wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {MAX_SITES}")
         if isinstance(system, schema.Exchange):
             total_sz = _total_sz(system.total_sz, n_sites, wrong)
     elif isinstance(system, schema.PauliStrings):
@@ -42,7 +55,11 @@ def resolved(config: Config, name: str) -> Config:
         total_sz = _total_sz(system.total_sz, len(next(iter(strings), "")), wrong)
     elif isinstance(system, schema.SherringtonKirkpatrick):
         system = _resolve_couplings(system, wrong)
-    if not isinstance(system, schema.Custom):
+    if isinstance(ansatz, schema.Autoregressive):
+        ansatz = _resolve_autoregressive(ansatz, wrong)
+    elif isinstance(sampler, schema.Direct) and not isinstance(ansatz, schema.Custom):
+        wrong("sampler.kind", 'direct sampling needs an ansatz of kind "autoregressive"; others take "metropolis"')
+    if isinstance(sampler, schema.Metropolis) and not isinstance(system, schema.Custom):
         sampler = _resolve_moves(sampler, total_sz, on_lattice, wrong)
     if sampler.n_samples % sampler.n_chains:
         nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
@@ -52,10 +69,11 @@ def resolved(config: Config, name: str) -> Config:
         )
     for key in ("learning_rate", "diagonal_shift"):
         value = getattr(config.optimizer, key, None)
-        if isinstance(value, dict) and value.get("schedule") not in schema.SCHEDULES:
-            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(schema.SCHEDULES)}")
+        if isinstance(value, dict) and value.get("schedule") not in SCHEDULES:
+            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(SCHEDULES)}")
     output = config.run.output or f"results/{Path(name).stem}.h5"
-    return replace(config, hamiltonian=system, sampler=sampler, run=replace(config.run, output=output))
+    run = replace(config.run, output=output)
+    return replace(config, hamiltonian=system, ansatz=ansatz, sampler=sampler, run=run)
 
 
 def _resolve_lattice(system: schema.OnLattice, wrong: Wrong) -> schema.OnLattice:
@@ -69,7 +87,7 @@ def _resolve_lattice(system: schema.OnLattice, wrong: Wrong) -> schema.OnLattice
         return replace(system, edges=_read("hamiltonian.edges", system.edges, read_edges, wrong))
     if system.edges is not None:
         wrong("hamiltonian.edges", f'a {system.lattice} lattice has its own; lattice = "edges" takes a list')
-    dimension = schema.LATTICE_DIMENSIONS[system.lattice]
+    dimension = LATTICE_DIMENSIONS[system.lattice]
     if system.extent is None:
         wrong("hamiltonian.extent", f"missing: a {system.lattice} lattice needs {dimension} lengths")
     if len(system.extent) != dimension:
@@ -91,7 +109,7 @@ def _read(key: str, value: Any, read: Callable[[Path], Any], wrong: Wrong) -> An
 def _n_sites(system: schema.OnLattice) -> int:
     if system.lattice == "edges":
         return 1 + max(max(edge) for edge in system.edges or () if not isinstance(edge, str))
-    return math.prod(system.extent or ()) * schema.SITES_PER_CELL.get(system.lattice, 1)
+    return math.prod(system.extent or ()) * SITES_PER_CELL.get(system.lattice, 1)
 
 
 def _total_sz(total_sz: float | str, n_sites: int, wrong: Wrong) -> float | None:
@@ -113,6 +131,14 @@ def _resolve_couplings(system: schema.SherringtonKirkpatrick, wrong: Wrong) -> s
     if system.couplings is None and system.n_sites is None:
         wrong("hamiltonian.n_sites", 'missing: give n_sites (and instance), or couplings = "file"')
     return replace(system, instance=0) if system.couplings is None and system.instance is None else system
+
+
+def _resolve_autoregressive(ansatz: schema.Autoregressive, wrong: Wrong) -> schema.Autoregressive:
+    if ansatz.network == "recurrent":
+        if ansatz.activation is not None:
+            wrong("ansatz.activation", "gated recurrent units have their own")
+        return replace(ansatz, widths=ansatz.widths or (32,))
+    return replace(ansatz, widths=ansatz.widths or (64,), activation=ansatz.activation or "tanh")
 
 
 def _resolve_moves(

@@ -40,7 +40,7 @@ def parse(content: dict[str, Any], name: str) -> Config:
     Raises `InputError`.
     """
     _check_finite(content, name, "")
-    content = {table: _with_kind(table, value) for table, value in content.items()}
+    content = {table: _with_kind(table, value) for table, value in _with_sampler(content).items()}
     try:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
@@ -100,6 +100,15 @@ def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str,
                 del target[other]
         target[key] = value
     return content
+
+
+def _with_sampler(content: dict[str, Any]) -> dict[str, Any]:
+    """An autoregressive ansatz is sampled directly unless the file says otherwise."""
+    ansatz, sampler = content.get("ansatz"), content.get("sampler", {})
+    is_autoregressive = isinstance(ansatz, dict) and ansatz.get("kind") == "autoregressive"
+    if not is_autoregressive or not isinstance(sampler, dict):
+        return content
+    return {**content, "sampler": {"kind": "direct", **sampler}}
 
 
 def _with_kind(table: str, value: Any) -> Any:

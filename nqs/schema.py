@@ -133,13 +133,14 @@ class RBM(Network, tag="rbm", frozen=True, kw_only=True):
     stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
 
 
+Activation = Literal["log_cosh", "tanh", "gelu", "silu", "relu"]
+
+
 class FeedForward(Network, tag="ffn", frozen=True, kw_only=True):
     """Fully connected network with one output, log |psi|, or two."""
 
     widths: Annotated[tuple[Count, ...], Meta(min_length=1, description="units of each hidden layer")] = (64, 64)
-    activation: Annotated[
-        Literal["log_cosh", "tanh", "gelu", "silu", "relu"], Meta(description="between the layers")
-    ] = "log_cosh"
+    activation: Annotated[Activation, Meta(description="between the layers")] = "log_cosh"
     phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
 
 
@@ -169,6 +170,23 @@ class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
     stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
 
 
+class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
+    """Normalised product of conditionals, psi(x) = prod psi_i(x_i | x_<i), sampled directly."""
+
+    network: Annotated[
+        Literal["dense", "recurrent"], Meta(description="masked dense layers, or gated recurrent units along the sites")
+    ] = "dense"
+    widths: Annotated[
+        Annotated[tuple[Annotated[int, Meta(ge=1, le=10**6)], ...], Meta(min_length=1)] | None,
+        Meta(description="units of each hidden layer; [64] dense, [32] recurrent"),
+    ] = None
+    activation: Annotated[Activation | None, Meta(description="of the dense layers; tanh")] = None
+    phase: Annotated[bool, Meta(description="outputs for the phase of psi; else psi is positive")] = False
+    local_fields: Annotated[
+        bool, Meta(description="sum_{j<i} J_ij x_j as an input of site i, of a Hamiltonian with couplings J")
+    ] = False
+
+
 MoveName = Literal["flip", "exchange", "global_flip"]
 
 
@@ -186,6 +204,13 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
     n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
     sweeps: Annotated[Count, Meta(description="sweeps between two samples of a chain")] = 1
     burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before step 0")] = 50
+
+
+class Direct(Kind, tag="direct", frozen=True, kw_only=True):
+    """Independent samples of an autoregressive ansatz, without Markov chains."""
+
+    n_chains: Annotated[Count, Meta(description="streams of random numbers, all ranks together")] = 128
+    n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
 
 
 class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
@@ -261,22 +286,8 @@ class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
     hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
-    ansatz: RBM | FeedForward | Convolutional | Jastrow | Flax | Custom = RBM()
-    sampler: Metropolis = Metropolis()
+    ansatz: RBM | FeedForward | Convolutional | Jastrow | Autoregressive | Flax | Custom = RBM()
+    sampler: Metropolis | Direct = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
     run: Run = Run()
-
-
-MAX_SITES = 10**6
-LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3, "triangular": 2, "honeycomb": 2, "kagome": 2}
-SITES_PER_CELL = {"honeycomb": 2, "kagome": 3}
-SCHEDULES = (
-    "constant_schedule",
-    "cosine_decay_schedule",
-    "exponential_decay",
-    "linear_schedule",
-    "polynomial_schedule",
-    "warmup_cosine_decay_schedule",
-    "warmup_exponential_decay_schedule",
-)

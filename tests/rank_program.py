@@ -32,5 +32,9 @@ for name, optimizer in optimizers.items():
     vmc = nqs.VMC(hamiltonian, psi, sampler, optimizer, seed=3, communicator=communicator)
     result = vmc.run(20, measure_samples=600, measure_burn_in=20)
     columns[name] = np.append(result.history["energy"], result.measured["energy"])
+network = nqs.Recurrent(hamiltonian.space, (6,), key=jax.random.key(2), phase=True)
+vmc = nqs.VMC(hamiltonian, network, nqs.Direct(10, 60), nqs.sgd(0.02), seed=3, communicator=communicator)
+result = vmc.run(20, measure_samples=600)
+columns["direct"] = np.append(result.history["energy"], result.measured["energy"])
 if communicator.is_root:
     np.savez(sys.argv[1], **columns)

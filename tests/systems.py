@@ -12,20 +12,25 @@ from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from hamiltonians.sector import sector
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
+from hamiltonians.space import Spins
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
+from nqs.ansatz.autoregressive import Couplings
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.convolutional import Convolutional
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
+from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.local_energy import local_energies
 
 N_SITES = 6
 RING = Lattice("chain", (N_SITES,))
+COUPLINGS = Couplings(gaussian_couplings(N_SITES, 3))
 
 HAMILTONIANS: dict[str, SpinHamiltonian] = {
     "ising_ring": TransverseIsing(RING, 1.1, 0.7, 0.3),
@@ -73,6 +78,13 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "ffn_gelu_phase": lambda: feed_forward("gelu", phase=True),
     "ffn_silu": lambda: feed_forward("silu"),
     "ffn_relu_phase": lambda: feed_forward("relu", phase=True),
+    "masked_dense": lambda: MaskedDense(Spins(N_SITES), (7, 5), key=jax.random.key(6)),
+    "masked_dense_phase_fields": lambda: MaskedDense(
+        Spins(N_SITES), (6,), key=jax.random.key(6), activation="tanh", phase=True, couplings=COUPLINGS
+    ),
+    "recurrent_phase_fields": lambda: Recurrent(
+        Spins(N_SITES), (3, 2), key=jax.random.key(6), phase=True, couplings=COUPLINGS
+    ),
     "flax": lambda: netket_rbm(float),
     "flax_complex": lambda: netket_rbm(complex),
 }

@@ -57,6 +57,12 @@ def test_acceptance_counts_over_a_window(acceptance, kind):
     assert kinds(measured_warnings(GOOD | {"acceptance": acceptance}, -9.0)) == [f"measured_{kind}"]
 
 
+def test_direct_sampling_accepts_everything():
+    columns = history() | {"acceptance": [1.0] * 40}
+    assert kinds(step_warnings(columns, -9.0, is_direct=True)) == []
+    assert kinds(measured_warnings(GOOD | {"acceptance": 1.0}, -9.0, is_direct=True)) == []
+
+
 def test_chains_that_disagree_about_the_measured_energy():
     assert kinds(measured_warnings(GOOD | {"rhat": 1.3}, -9.0)) == ["measured_rhat"]
 

@@ -8,10 +8,13 @@ import pytest
 
 from hamiltonians.lattice import Lattice
 from hamiltonians.sector import sector
-from hamiltonians.space import Flip
+from hamiltonians.sherrington_kirkpatrick import gaussian_couplings
+from hamiltonians.space import Flip, Spins
+from nqs.ansatz.autoregressive import Couplings
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 
@@ -30,6 +33,10 @@ CASES = {
     "jastrow_rbm": lambda: Product((Jastrow(N_SITES, key=jax.random.key(0)), CASES["rbm_complex"]())),
     "projected": lambda: Projected(CASES["rbm_complex"](), sector(RING, N_SITES, (0,), None, 1)),
     "projected_positive": lambda: Projected(CASES["rbm"](), sector(RING, N_SITES, (0,), "A1")),
+    "masked_dense": lambda: MaskedDense(Spins(N_SITES), (16, 8), key=jax.random.key(0)),
+    "masked_dense_phase_fields": lambda: MaskedDense(
+        Spins(N_SITES), (9,), key=jax.random.key(0), phase=True, couplings=Couplings(gaussian_couplings(N_SITES, 1))
+    ),
     "ffn": lambda: FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
     "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
 }

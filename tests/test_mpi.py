@@ -26,9 +26,9 @@ def energies(tmp_path_factory):
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("optimizer", ["sgd", "sr", "cg", "minsr", "spring", "blocks"])
-def test_energies_agree_on_any_number_of_ranks(energies, optimizer, ranks):
-    one, several = energies[1][optimizer], energies[ranks][optimizer]
+@pytest.mark.parametrize("run", ["sgd", "sr", "cg", "minsr", "spring", "blocks", "direct"])
+def test_energies_agree_on_any_number_of_ranks(energies, run, ranks):
+    one, several = energies[1][run], energies[ranks][run]
     assert len(one) == 21
     np.testing.assert_allclose(several, one, rtol=1e-10)
     assert np.ptp(one[:20]) > 0.1

@@ -32,6 +32,18 @@ def test_a_resolved_file_reads_as_itself(tmp_path):
     assert "None" not in run_file.to_toml(config)
 
 
+def test_an_autoregressive_ansatz_is_sampled_directly_unless_the_file_says_otherwise(tmp_path):
+    text = SPINS + '[ansatz]\nkind = "autoregressive"\n'
+    config = read(tmp_path, text)
+    assert config.sampler == schema.Direct()
+    assert (config.ansatz.widths, config.ansatz.activation) == ((64,), "tanh")
+    assert read(tmp_path, text + "[sampler]\nn_samples = 512").sampler == schema.Direct(n_samples=512)
+    assert read(tmp_path, text + '[sampler]\nkind = "metropolis"').sampler.move == "exchange"
+    recurrent = read(tmp_path, text, ansatz__network="recurrent").ansatz
+    assert (recurrent.widths, recurrent.activation) == ((32,), None)
+    assert run_file.parse_text(run_file.to_toml(config), "again").sampler == schema.Direct()
+
+
 def test_overrides(tmp_path):
     overrides = {
         "hamiltonian.transverse_field": "0.5",

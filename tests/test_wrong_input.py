@@ -13,6 +13,7 @@ RING = '[hamiltonian]\nkind = "transverse_ising"\nextent = [6]\n'
 SPINS = '[hamiltonian]\nkind = "heisenberg"\nextent = [6]\n'
 GRAPH = '[hamiltonian]\nkind = "transverse_ising"\nlattice = "edges"\n'
 SK = '[hamiltonian]\nkind = "sherrington_kirkpatrick"\n'
+AUTOREGRESSIVE = '[ansatz]\nkind = "autoregressive"\n'
 
 WRONG_FILES = [
     ("", "hamiltonian: missing"),
@@ -62,6 +63,15 @@ WRONG_FILES = [
     (RING + "[sampler]\nn_chains = 0", "[sampler] n_chains: expected int >= 1"),
     (RING + "[sampler]\nn_chains = 100", "1024 is not a multiple of n_chains = 100; 1000 is"),
     (RING + '[sampler]\nkind = "gibbs"', "[sampler] kind: no such kind 'gibbs'; allowed: metropolis"),
+    (RING + '[sampler]\nkind = "direct"', '[sampler] kind: direct sampling needs an ansatz of kind "autoregressive"'),
+    (RING + AUTOREGRESSIVE + "[sampler]\nsweeps = 2", "[sampler] sweeps: no such key; allowed: n_chains, n_samples"),
+    (RING + AUTOREGRESSIVE + "[sampler]\nn_chains = 100", "1024 is not a multiple of n_chains = 100; 1000 is"),
+    (RING + AUTOREGRESSIVE + "sector = {momentum = [0]}", "[ansatz] sector: no such key"),
+    (RING + AUTOREGRESSIVE + "local_fields = true", "[ansatz] local_fields: this Hamiltonian has no couplings"),
+    (RING + AUTOREGRESSIVE + 'network = "recurent"', "did you mean recurrent?"),
+    (RING + AUTOREGRESSIVE + 'network = "recurrent"\nactivation = "tanh"', "[ansatz] activation: gated recurrent"),
+    (RING + AUTOREGRESSIVE + "widths = [1000000, 1000000]", "[ansatz] 6e+11 parameters are more than 1e+09"),
+    (RING + AUTOREGRESSIVE + "widths = [10000000]", "[ansatz] widths: expected int <= 1000000"),
     (RING + "[run]\nsteps = -1", "[run] steps: expected int >= 0"),
     (RING + "[run]\nsteps = 1.5", "[run] steps: expected int, got float"),
     (RING + '[run]\nprecision = "float16"', "'float16' is not allowed"),
