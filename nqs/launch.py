@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nqs import run_file, text
-from nqs.errors import InputError, RunError
-from nqs.parallel import Communicator, connect
+from nqs.command import STOPPED, on_all_ranks
+from nqs.errors import InputError
+from nqs.parallel import Communicator
 from nqs.schema import Config
 from nqs.source import read_source
 from nqs.stopping import Signals
@@ -19,28 +20,10 @@ if TYPE_CHECKING:
     from nqs.driver import VMC
     from nqs.results import Result
 
-STOPPED = 75
-
 
 def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) -> int:
-    """The exit code of a run; a rank that fails in an unforeseen way ends all of them."""
-    try:
-        communicator = connect()
-    except InputError as error:
-        return _say(error, 2)
-    try:
-        with Signals() as signals:
-            return _run(communicator, signals, path, overrides, is_fresh, is_dry)
-    except InputError as error:
-        return _say(error if communicator.is_root else None, 2)
-    except RunError as error:
-        return _say(error if communicator.is_root else None, 1)
-    except KeyboardInterrupt as error:
-        if communicator.size > 1:
-            communicator.abort(error)
-        return 130
-    except BaseException as error:
-        communicator.abort(error)
+    """The exit code of a run."""
+    return on_all_ranks(lambda communicator, signals: _run(communicator, signals, path, overrides, is_fresh, is_dry))
 
 
 def _run(
@@ -122,12 +105,6 @@ def _previous(output: Path, config: Config) -> Result | None:
             "give another run.output, or --fresh to start over and keep the old file"
         )
     return previous
-
-
-def _say(error: Exception | None, code: int) -> int:
-    if error is not None:
-        print(f"nqs: {error}", file=sys.stderr, flush=True)
-    return code
 
 
 def _print_plan(config: Config, vmc: VMC) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from hamiltonians.spin import SpinHamiltonian
 from nqs import results
 from nqs.errors import InputError, RunError
-from nqs.guards import measured_warnings, step_warnings
+from nqs.guards import energy_bound, measured_warnings, step_warnings
 from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -43,8 +43,7 @@ class Recorder:
         self._communicator, self._hamiltonian, self._view, self._writer = communicator, hamiltonian, view, writer
         self._config, self._config_hash = config, config_hash
         communicator.on_root(lambda: _check_continues(writer, previous))
-        reference = hamiltonian.reference_energy()
-        self._bound = hamiltonian.lower_bound() if reference is None else reference
+        self._bound = energy_bound(hamiltonian)
         self._earlier = () if previous is None else previous.provenance
         self._warnings = [] if previous is None else list(previous.warnings)
         self._launch = describe_launch(communicator, seed)
