@@ -11,8 +11,9 @@ from nqs.statistics import block_sizes, blocks_per_chain
 # Errors that are smaller than this, relative to the value, are rounding: the value is the same in every block.
 ROUNDING = 1e-13
 
-Sums = Mapping[str, Float[np.ndarray, "n_chains blocks *shape"]]
-Means = dict[str, Float[np.ndarray, "*shape"]]
+Sums = Mapping[str, Float[np.ndarray, "n_chains blocks ..."]]
+Number = np.ndarray | np.floating
+Means = Mapping[str, Number]
 
 
 class Blocks:
@@ -29,7 +30,7 @@ class Blocks:
         self._n_added = 0
         self._sums: dict[str, np.ndarray] = {}
 
-    def add(self, values: Mapping[str, Float[np.ndarray, "n_local steps *shape"]]) -> None:
+    def add(self, values: Mapping[str, Float[np.ndarray, "n_local steps ..."]]) -> None:
         """Add the next samples of the chains of this rank."""
         n_steps = next(iter(values.values())).shape[1]
         block_of = self._block_of[self._n_added : self._n_added + n_steps]
@@ -52,7 +53,7 @@ class Blocks:
 
 
 def jackknife(
-    function: Callable[[Means], Float[np.ndarray, "*shape"]], sums: Sums, sizes: Int[np.ndarray, " blocks"]
+    function: Callable[[Means], Number], sums: Sums, sizes: Int[np.ndarray, " blocks"]
 ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
     """A function of the means of all samples, free of its bias of first order, and its error; NaN for a single block.
 
@@ -79,6 +80,6 @@ def jackknife(
     )
     h = (n_samples / counts).reshape(-1, *[1] * whole.ndim)
     pseudo = h * whole - (h - 1) * without
-    value = np.sum(pseudo / h, axis=0)
+    value = np.asarray(np.sum(pseudo / h, axis=0))
     error = np.sqrt(np.mean((pseudo - value) ** 2 / (h - 1), axis=0))
     return value, np.where(error < ROUNDING * np.abs(value), 0.0, error)

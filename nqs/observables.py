@@ -10,7 +10,7 @@ from hamiltonians.lattice import Lattice
 from hamiltonians.space import Flip
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
-from nqs.blocks import Means, Sums, jackknife
+from nqs.blocks import Means, Number, Sums, jackknife
 from nqs.results import Observable
 
 ONE_SITE_A_CELL = ("chain", "square", "cubic", "triangular")
@@ -96,7 +96,7 @@ def estimates(local: LocalObservables, sums: Sums, sizes: np.ndarray) -> dict[st
     order = STAGGERED if local.is_staggered else UNIFORM
     if f"{order}_squared" in sums:
 
-        def binder(means: Means) -> np.ndarray:
+        def binder(means: Means) -> Number:
             return 1 - means[f"{order}_fourth"] / (3 * means[f"{order}_squared"] ** 2)
 
         mean, error = jackknife(binder, sums, sizes)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Inexact, Int, Int8, Key
 
 from hamiltonians.space import Flip, Spins
 from nqs.ansatz.base import Ansatz
-from nqs.blocks import Blocks, Means, jackknife
+from nqs.blocks import Blocks, Means, Number, jackknife
 from nqs.parallel import Communicator
 from nqs.results import Observable
 from nqs.sampler.metropolis import Metropolis, start_chains
@@ -145,27 +145,29 @@ def measure_renyi(
         replicas = Replicas(ansatz, space, inner, outer)
         step_key, share = jax.random.fold_in(key, number), -(-n_samples // len(steps))
         blocks = Blocks(sampler.n_chains, n_steps(sampler, share) * sampler.samples_per_chain)
-        sampled = _independent if number == 0 else _together
+        sampled = independent_pairs if number == 0 else joint_pairs
         for samples in sampled(space, replicas, sampler, step_key, communicator, share, burn_in):
-            blocks.add(jax.tree.map(np.asarray, _terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
+            blocks.add(jax.tree.map(np.asarray, swap_terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
             if is_stopped():
                 return None
         sums = blocks.gathered(communicator)
         if sums is not None:
             with np.errstate(invalid="ignore", divide="ignore"):
-                value, error = jackknife(_minus_log_ratio, sums, blocks.sizes)
+                value, error = jackknife(minus_log_ratio, sums, blocks.sizes)
             entropy, variance = entropy + float(value), variance + float(error) ** 2
     text = f"Renyi-2 entropy -ln Tr rho_A^2 of the sites {_ranges(region)}"
     return communicator.broadcast_object(Observable(entropy, np.sqrt(variance).item(), "1", text))
 
 
-def _minus_log_ratio(means: Means) -> np.ndarray:
+def minus_log_ratio(means: Means) -> Number:
+    """−ln Σ w_A′/Σ w_A, the entropy that a step adds."""
     return np.log(means["inner"]) - np.log(means["outer"])
 
 
-def _independent(
+def independent_pairs(
     space: Spins, replicas: Replicas, sampler: Metropolis, key, communicator: Communicator, n_samples: int, burn_in: int
 ) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
+    """Samples of |ψ(x) ψ(x′)|², step by step, from two sets of chains."""
     chains = _chains(sampler, communicator)
     passes = []
     for replica in range(2):
@@ -176,9 +178,10 @@ def _independent(
         yield jnp.concatenate([first, second], axis=-1)
 
 
-def _together(
+def joint_pairs(
     space: Spins, replicas: Replicas, sampler: Metropolis, key, communicator: Communicator, n_samples: int, burn_in: int
 ) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
+    """Samples of |w_A| + |w_A′|, step by step; each chain starts with both replicas alike, where no swap matters."""
     chains = _chains(sampler, communicator)
     start, pass_key = jax.random.split(key)
     x = start_chains(space, start, chains)
@@ -198,9 +201,10 @@ def _chains(sampler: Metropolis, communicator: Communicator) -> Int[Array, " n_l
 
 
 @eqx.filter_jit
-def _terms(
+def swap_terms(
     replicas: Replicas, x: Int8[Array, "n_chains steps all_sites"], is_first: Bool[Array, ""], chunk_size: int
 ) -> dict[str, Float[Array, "n_chains steps"]]:
+    """`Replicas.terms` of every pair, `chunk_size` at a time, which bounds the memory."""
     replicas = replicas.expanded()
     flat = x.reshape(-1, x.shape[-1])
     values = jax.lax.map(lambda y: replicas.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))

@@ -8,12 +8,13 @@ import pytest
 
 from hamiltonians.lattice import Lattice
 from hamiltonians.sector import sector
-from hamiltonians.space import Flip
+from hamiltonians.space import Flip, Spins
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.jastrow import Jastrow, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
+from nqs.renyi import Replicas, nested_regions
 
 N_SITES = 12
 ROUNDS = 250
@@ -30,6 +31,11 @@ CASES = {
     "jastrow_rbm": lambda: Product((Jastrow(N_SITES, key=jax.random.key(0)), CASES["rbm_complex"]())),
     "projected": lambda: Projected(CASES["rbm_complex"](), sector(RING, N_SITES, (0,), None, 1)),
     "projected_positive": lambda: Projected(CASES["rbm"](), sector(RING, N_SITES, (0,), "A1")),
+    "replicas": lambda: Replicas(
+        RBM(N_SITES // 2, 1.0, key=jax.random.key(0), dtype="complex128"),
+        Spins(N_SITES // 2),
+        *nested_regions([0, 1, 4], N_SITES // 2, 2)[1:],
+    ),
     "ffn": lambda: FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
     "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
 }
