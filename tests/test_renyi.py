@@ -12,6 +12,7 @@ import nqs
 from hamiltonians.exact import all_states
 from hamiltonians.lattice import Lattice
 from hamiltonians.space import Spins
+from nqs.ansatz.jastrow import Jastrow
 from nqs.blocks import Blocks, jackknife
 from nqs.parallel import Communicator
 from nqs.renyi import (
@@ -26,6 +27,11 @@ from nqs.renyi import (
 
 N_RUNS, N_CHAINS, PER_CHAIN = 400, 32, 10
 FLIP = nqs.LocalFlip()
+
+
+def entangled(n_sites: int, stddev: float) -> Jastrow:
+    """A complex Jastrow factor: phases entangle, and moduli that vary little let the chains mix within a few sweeps."""
+    return Jastrow(n_sites, key=jax.random.key(4), dtype="complex128", visible_bias=True, stddev=stddev)
 
 
 def exact_purity(ansatz, space: Spins, region: np.ndarray) -> float:
@@ -74,28 +80,27 @@ def test_nested_regions():
     assert nested_regions(range(4), 4).shape == (1, 4)
 
 
-@pytest.mark.parametrize("total_sz", [None, 0.0])
-def test_both_replicas_are_sampled_together(total_sz):
-    space, n = Spins(4, total_sz), 2048
-    ansatz = rbm("complex128", visible_bias=True, stddev=0.5, n_sites=4, seed=4)
+def test_both_replicas_are_sampled_together():
+    """By exchanges in one and in both replicas: pairs that neither region's swap allows are never visited."""
+    space, n = Spins(4, 0.0), 2048
     inner, outer = nested_regions([0, 2], 4, 1)[1:]
-    replicas = Replicas(ansatz, space, inner, outer)
+    replicas = Replicas(entangled(4, 0.3), space, inner, outer)
     sampler = nqs.Metropolis((FLIP, nqs.GlobalFlip()), n_chains=n, n_samples=n)
     batches = [
-        next(joint_pairs(space, replicas, sampler, jax.random.key(seed), Communicator(), n, 40))[:, 0]
-        for seed in range(3)
+        next(joint_pairs(space, replicas, sampler, jax.random.key(seed), Communicator(), n, 20))[:, 0]
+        for seed in range(2)
     ]
     pairs = all_pairs_of_states(space)
     p = np.exp(2 * np.asarray(log_psi(replicas, jnp.asarray(pairs))))
-    assert np.any(p == 0) == (total_sz is not None)
     possible = p > 0
+    assert 20 < possible.sum() < len(pairs)
     assert 1e-3 < chi_square_p(np.stack(batches), pairs[possible], p[possible] / p.sum()) < 1 - 1e-3
 
 
 def test_z_scores_of_the_entropy():
     """400 independent runs at once, of two steps each."""
     space, region = Spins(6), [0, 1, 2]
-    ansatz = rbm(visible_bias=True, stddev=0.6)
+    ansatz = entangled(6, 0.15)
     all_chains = N_RUNS * N_CHAINS
     sampler = nqs.Metropolis(FLIP, all_chains, all_chains * PER_CHAIN)
     values, variances = np.zeros(N_RUNS), np.zeros(N_RUNS)
@@ -118,24 +123,20 @@ def test_z_scores_of_the_entropy():
     assert abs(z.std() - 1) < 0.15
 
 
-@pytest.mark.parametrize(
-    ("total_sz", "region", "phase"), [(None, [0, 1, 2, 3], True), (0.0, [1, 2, 4, 5, 7], False), (None, range(8), True)]
-)
-def test_the_measured_entropy(total_sz, region, phase):
+@pytest.mark.parametrize("region", [[1, 2, 4, 5, 7], range(8)], ids=["part", "all"])
+def test_the_measured_entropy(region):
     """Within 4 errors, with an error that would show a wrong factor; the entropy of all sites is exactly zero."""
-    space = Spins(8, total_sz)
-    ansatz = rbm("complex128" if phase else "float64", n_sites=8, stddev=0.6)
-    move = FLIP if total_sz is None else nqs.Exchange(Lattice("chain", (8,)).edges())
-    sampler = nqs.Metropolis(move, n_chains=128, n_samples=2048)
+    space, ansatz = Spins(8, 0.0), entangled(8, 0.15)
+    sampler = nqs.Metropolis(nqs.Exchange(Lattice("chain", (8,)).edges()), n_chains=64, n_samples=1024)
     found = measure_renyi(
-        space, ansatz, sampler, jax.random.key(0), Communicator(), 16384, 30, 512, region, lambda: False, 2
+        space, ansatz, sampler, jax.random.key(0), Communicator(), 8192, 20, 512, region, lambda: False, 2
     )
     mask = np.isin(np.arange(8), region)
     if mask.all():
         assert (found.mean, found.error) == (0.0, 0.0)
         return
     expected = -np.log(exact_purity(ansatz, space, mask))
-    assert 0 < found.error < 0.05 * expected
+    assert 0 < found.error < 0.1 * expected
     assert abs(found.mean - expected) < 4 * found.error
 
 
