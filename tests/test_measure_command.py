@@ -11,6 +11,7 @@ from launching import SMALL, call, small_result
 import nqs
 from nqs import results
 from nqs.lock import Lock
+from nqs.text import with_error
 
 # What needs no replicas, to be quick where the entropy does not matter.
 QUICK = ("--samples", "40", "--burn-in", "0", "--region", "0-7")
@@ -44,7 +45,8 @@ def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
     assert [launch["seed"] for launch in found.provenance] == [1, 1]
     observables = found.observables
     assert observables["magnetisation"].error > 0
-    assert f"{observables['transverse_magnetisation'].mean:.2f}" in text
+    transverse = observables["transverse_magnetisation"]
+    assert with_error(transverse.mean, transverse.error) in text
     assert "of the sites 0-2,7" in observables["renyi2_entropy"].long_name
     assert 0 < observables["fidelity"].mean < 1
     assert observables["fidelity"].error == 0
