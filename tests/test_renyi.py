@@ -84,7 +84,7 @@ def test_both_replicas_are_sampled_together():
     """With one region for both terms, only an exchange in both replicas at once changes the magnetisation of it."""
     space, n = Spins(4, 0.0), 2048
     region = nested_regions([0, 2], 4)[1]
-    replicas = Replicas(entangled(4, 0.3), space, region, region)
+    replicas = Replicas(entangled(4, 0.1), space, region, region)
     sampler = nqs.Metropolis((FLIP, nqs.GlobalFlip()), n_chains=n, n_samples=n)
     batches = [
         next(joint_pairs(space, replicas, sampler, jax.random.key(seed), Communicator(), n, 20))[:, 0]
