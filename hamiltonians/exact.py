@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Inexact, Int8
 from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
 from hamiltonians.space import Spins
 from hamiltonians.spin import SpinHamiltonian
 
 BATCH = 1 << 14
+# Levels that differ by less, relative to the largest row sum of the matrix, count as one.
+DEGENERATE = 1e-10
 
 
 def n_states(space: Spins) -> int:
@@ -62,6 +64,37 @@ def ground_state(
         energies, vectors = eigsh(matrix, k=n_levels, which="SA", v0=start)
     order = np.argsort(energies)[:n_levels]
     return energies[order], vectors[:, order]
+
+
+def ground_space(
+    hamiltonian: SpinHamiltonian,
+) -> tuple[float, Inexact[np.ndarray, "n_states degeneracy"]]:
+    """The ground-state energy and an orthonormal basis of all states that have it.
+
+    Lanczos finds one state of a degenerate level reliably, not all: those found are lifted out of the way by the width
+    of the spectrum, and the search is repeated until the level is empty.
+    """
+    matrix = sparse_matrix(hamiltonian)
+    width = float(abs(matrix).sum(axis=1).max())
+    size = n_states(hamiltonian.space)
+    if size <= 64:
+        energies, vectors = np.linalg.eigh(matrix.toarray())
+        return float(energies[0]), vectors[:, energies - energies[0] <= DEGENERATE * width]
+    random = np.random.default_rng(0)
+    found, lowest = np.zeros((size, 0), matrix.dtype), np.inf
+    while True:
+        lifted = _lifted(matrix, found, 2 * width)
+        energies, vectors = eigsh(lifted, k=2, which="SA", v0=random.normal(size=size))
+        lowest = min(lowest, float(energies.min()))
+        new = vectors[:, energies - lowest <= DEGENERATE * width]
+        if not new.size:
+            return lowest, found
+        found = np.linalg.qr(np.concatenate([found, new], axis=1))[0]
+
+
+def _lifted(matrix: csr_array, states: Inexact[np.ndarray, "n_states n"], height: float) -> LinearOperator:
+    """The matrix with the energies of these states raised."""
+    return aslinearoperator(matrix) + aslinearoperator(height * states) @ aslinearoperator(states.conj().T)
 
 
 def _numbers(space: Spins) -> np.ndarray:

@@ -40,6 +40,7 @@ class Heisenberg(SpinHamiltonian):
     marshall: bool = eqx.field(static=True)
     convention: ClassVar[str] = "H = J sum S.S + J2 sum' S.S - h sum Sz (spin-1/2 operators, S.S = xx + yy + Delta zz)"
     energy_unit: ClassVar[str] = "unit of J"
+    spin: ClassVar[float] = 0.5
 
     def __init__(
         self,

@@ -72,7 +72,8 @@ class FlipTerms(eqx.Module):
 class SpinHamiltonian(eqx.Module):
     """H = diagonal part + off-diagonal terms on `space`; a model fills in the fields, the rest is written here.
 
-    `convention` is the formula that a run prints in its header; `energy_unit` names what an energy of 1 is.
+    `convention` is the formula that a run prints in its header; `energy_unit` names what an energy of 1 is. A spin
+    observable is `spin` times that of the Pauli matrices: 1 for a model written with these, 1/2 for one of S = σ/2.
     """
 
     space: eqx.AbstractVar[Spins]
@@ -81,6 +82,7 @@ class SpinHamiltonian(eqx.Module):
     convention: ClassVar[str]
     energy_unit: ClassVar[str]
     infinite_temperature_energy: ClassVar[float] = 0.0
+    spin: ClassVar[float] = 1.0
 
     def diagonal(self, x: Int8[Array, " n_sites"]) -> Float[Array, ""]:
         """⟨x|H|x⟩."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nqs.ansatz.recurrent import Recurrent as Recurrent
     from nqs.build import load as load
     from nqs.driver import VMC as VMC
+    from nqs.measure_observables import measure_observables as measure_observables
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
     from nqs.optimizer import auto as auto
@@ -39,6 +40,7 @@ _HOMES = {
     "Recurrent": "nqs.ansatz.recurrent",
     "load": "nqs.build",
     "VMC": "nqs.driver",
+    "measure_observables": "nqs.measure_observables",
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
     "auto": "nqs.optimizer",

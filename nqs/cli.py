@@ -3,8 +3,9 @@
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nqs.errors import InputError, RunError
 from nqs.launcher import is_first_rank
@@ -12,6 +13,22 @@ from nqs.output import silence
 from nqs.schema_text import describe
 
 OVERRIDE = re.compile(r"--([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:=(.*))?$", re.DOTALL)
+
+MEASURED = """\
+What is measured, where it makes sense for the system (into /observables, each with mean, error, units and long_name):
+
+  magnetisation      <m>, <|m|>, <m^2>, <m^4> of the uniform and, on a bipartite lattice, the staggered magnetisation,
+                     and the magnetisation of each site; the transverse one where the magnetisation is free
+  correlation        <s_i s_(i+r)> along z, averaged over a periodic lattice, for each displacement r
+  structure_factor   its Fourier transform, for each momentum of the lattice in units of 2 pi/L
+  binder_cumulant    1 - <m^4>/(3 <m^2>^2) of the order that the Hamiltonian favours
+  renyi2_entropy     -ln Tr rho_A^2 of a region A, by two replicas and the ratio trick (it takes most of the time)
+  fidelity           with the exact ground state, up to 2^16 states; by summation, so that its error is 0
+
+The energy in /measured is replaced by that of the same samples. With the seed, the samples and the burn-in of the run
+it is the same energy again. All else in the file stays; nqs report shows the numbers, nqs run drops them when it
+continues the result. Stopped by a signal, it writes nothing and exits with 75.
+"""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -24,6 +41,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         from nqs.launch import run
 
         sys.exit(run(options.file, overrides, is_fresh=options.fresh, is_dry=options.dry_run))
+    if options.command == "measure":
+        sys.exit(_measure(options))
     try:
         sys.exit(_COMMANDS[options.command](options, overrides))
     except InputError as error:
@@ -71,6 +90,36 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="print the resolved file, parameters and memory; run nothing"
     )
 
+    measure = commands.add_parser(
+        "measure",
+        formatter_class=text,
+        help="measure the energy and observables: nqs measure RESULT, or mpirun -n 4 nqs measure RESULT",
+        description="Sample the final wave function of a result anew and write its energy and its observables into it.",
+        epilog=MEASURED,
+    )
+    measure.add_argument("file", type=Path, metavar="RESULT", help="result file (HDF5) that no run is writing")
+    measure.add_argument(
+        "--samples",
+        type=_at_least(1),
+        metavar="N",
+        help="samples, all ranks together, rounded up to whole steps of the sampler; measure.n_samples if not given",
+    )
+    measure.add_argument(
+        "--burn-in",
+        type=_at_least(0),
+        metavar="N",
+        help="sweeps before the first sample; measure.burn_in if not given",
+    )
+    measure.add_argument(
+        "--seed", type=_at_least(0), metavar="N", help="another one gives independent samples; run.seed if not given"
+    )
+    measure.add_argument(
+        "--region",
+        type=_sites,
+        metavar="SITES",
+        help="sites of the entropy, as 0-9 or 0,1,4-6; the first half if not given",
+    )
+
     report = commands.add_parser("report", help="print energies, errors and diagnostics of results")
     report.add_argument("files", type=Path, nargs="+", metavar="RESULT", help="result file (HDF5)")
 
@@ -82,6 +131,39 @@ def _parser() -> argparse.ArgumentParser:
     exact.add_argument("file", type=Path, metavar="FILE", help="run file (TOML), or a result")
     exact.add_argument("--levels", type=int, default=1, help="number of lowest levels, by Lanczos (default 1)")
     return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) < 2**32:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
+        return int(text)
+
+    return number
+
+
+def _sites(text: str) -> tuple[int, ...]:
+    """The sites of a region, "0-9" or "0,1,4-6"."""
+    sites = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
+        if not match:
+            raise argparse.ArgumentTypeError(f"{text!r} is no list of sites such as 0-9 or 0,1,4-6")
+        sites += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(sites)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from nqs.command import on_all_ranks
+
+    def command(communicator: Any, signals: Any) -> int:
+        from nqs.measure_command import measure
+
+        return measure(
+            communicator, signals, options.file, options.samples, options.burn_in, options.seed, options.region
+        )
+
+    return on_all_ranks(command)
 
 
 def _report(options: argparse.Namespace, _: dict[str, str]) -> int:

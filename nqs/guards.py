@@ -5,12 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from hamiltonians.spin import SpinHamiltonian
 from nqs.statistics import WINDOW
 
 LOW_ACCEPTANCE, HIGH_ACCEPTANCE = 0.01, 0.99
 HIGH_RHAT = 1.1
 SIGMAS = 5.0
 EXPLOSION = 100.0
+
+
+def energy_bound(hamiltonian: SpinHamiltonian) -> float:
+    """What no energy may lie below: the exact energy where there is a closed form, else a crude bound."""
+    reference = hamiltonian.reference_energy()
+    return hamiltonian.lower_bound() if reference is None else reference
 
 
 def step_warnings(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nqs import run_file, text
-from nqs.errors import InputError, RunError
-from nqs.launcher import is_first_rank
+from nqs.command import STOPPED, on_all_ranks
+from nqs.errors import InputError
 from nqs.output import may_fail_to_print
-from nqs.parallel import Communicator, connect
+from nqs.parallel import Communicator
 from nqs.schema import Config
 from nqs.source import read_source
 from nqs.stopping import Signals
@@ -22,29 +22,13 @@ if TYPE_CHECKING:
     from nqs.driver import VMC
     from nqs.results import Result
 
-STOPPED = 75
-
 
 def run(path: Path, overrides: dict[str, str], *, is_fresh: bool, is_dry: bool) -> int:
-    """The exit code of a run; a rank that fails in an unforeseen way ends all of them."""
+    """The exit code of a run."""
     began = time.monotonic()
-    try:
-        communicator = connect()
-    except InputError as error:
-        return _say(error if is_first_rank() else None, 2)
-    try:
-        with Signals() as signals:
-            return _run(communicator, signals, path, overrides, is_fresh, is_dry, began)
-    except InputError as error:
-        return _say(error if communicator.is_root else None, 2)
-    except RunError as error:
-        return _say(error if communicator.is_root else None, 1)
-    except KeyboardInterrupt as error:
-        if communicator.size > 1:
-            communicator.abort(error)
-        return 130
-    except BaseException as error:
-        communicator.abort(error)
+    return on_all_ranks(
+        lambda communicator, signals: _run(communicator, signals, path, overrides, is_fresh, is_dry, began)
+    )
 
 
 def _run(
@@ -137,12 +121,6 @@ def _previous(output: Path, config: Config) -> Result | None:
             "give another run.output, or --fresh to start over and keep the old file"
         )
     return previous
-
-
-def _say(error: Exception | None, code: int) -> int:
-    if error is not None:
-        print(f"nqs: {error}", file=sys.stderr, flush=True)
-    return code
 
 
 def _print_plan(config: Config, vmc: VMC) -> None:

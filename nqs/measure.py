@@ -5,12 +5,14 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int8
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
-from nqs.sampler.base import Sampler, sample, start_chains
+from nqs.sampler.base import Sampler, start_chains
+from nqs.sampler.passes import sampling_pass
 from nqs.statistics import series_statistics, v_score
 
 
@@ -24,12 +26,13 @@ def measure_energy(
     burn_in: int,
     chunk_size: int,
     is_stopped: Callable[[], bool],
+    observe: Callable[[Int8[Array, "n_local per_chain n_sites"]], None] = lambda samples: None,
 ) -> dict[str, float] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
     `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
     `nqs.results.MEASURED`; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
-    of the sampler: None if it ended the pass.
+    of the sampler: None if it ended the pass. `observe` is called with the samples of each step.
 
     Raises `RunError` if a local energy is not finite.
     """
@@ -38,11 +41,10 @@ def measure_energy(
     x = start_chains(hamiltonian.space, jax.random.fold_in(key, 0), chains)
     pass_key = jax.random.fold_in(key, 1)
     energies, counts = [], np.zeros(2)
-    for step in range(-(-n_samples // sampler.n_samples)):
-        extra = jnp.asarray(burn_in if step == 0 else 0)
-        samples, x, info = sample(sampler, ansatz, jax.random.fold_in(pass_key, step), chains, x, extra)
+    for samples, info in sampling_pass(sampler, ansatz, pass_key, chains, x, n_samples, burn_in):
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts += [float(info.n_accepted), float(info.n_proposed)]
+        observe(samples)
         if is_stopped():
             return None
     local = np.concatenate(energies, axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 from hamiltonians.spin import SpinHamiltonian
 from nqs import results
 from nqs.errors import InputError, RunError
-from nqs.guards import measured_warnings, step_warnings
+from nqs.guards import energy_bound, measured_warnings, step_warnings
 from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -47,15 +47,15 @@ class Recorder:
         self._communicator, self._hamiltonian, self._view, self._writer = communicator, hamiltonian, view, writer
         self._config, self._config_hash = config, config_hash
         communicator.on_root(lambda: _check_continues(writer, previous))
-        reference = hamiltonian.reference_energy()
         self._is_direct = is_direct
-        self._bound = hamiltonian.lower_bound() if reference is None else reference
+        self._bound = energy_bound(hamiltonian)
         self._earlier = () if previous is None else previous.provenance
         self._warnings = [] if previous is None else list(previous.warnings)
         self._launch = describe_launch(communicator, seed)
         history = results.empty_history() if previous is None else previous.history
         self._columns = {name: list(values) for name, values in history.items()}
         self._measured = {} if previous is None else previous.measured
+        self._observables = {} if previous is None else previous.observables
         self._last: Result | None = None
 
     @property
@@ -66,7 +66,7 @@ class Recorder:
 
     def add(self, row: dict[str, float]) -> None:
         """Record a step; what was measured before belongs to other parameters."""
-        self._measured = {}
+        self._measured, self._observables = {}, {}
         for name, values in self._columns.items():
             values.append(row[name])
         self._warn(step_warnings(self._columns, self._bound, self._is_direct))
@@ -98,6 +98,7 @@ class Recorder:
             measured=measured or self._measured,
             warnings=tuple(self._warnings),
             instance=self._hamiltonian.instance(),
+            observables=self._observables,
             ansatz=self._view.build(jnp.asarray(state.theta)),
         )
         self._communicator.on_root(lambda: self._write(result))

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from nqs.results import Result
+from nqs.results import Observable, Result
 from nqs.text import plain, with_error
 
 COLUMNS = (
@@ -72,8 +72,49 @@ def print_report(named: list[tuple[Path, Result]]) -> None:
     if len(rows) == 1:
         for name, value in zip(COLUMNS, rows[0], strict=True):
             console.print(f"{name:<11}{value}", highlight=False, markup=False)
+        for line in scalar_lines(named[0][1].observables):
+            console.print(line, highlight=False, markup=False)
         return
     table = Table(*COLUMNS)
     for values in rows:
         table.add_row(*values)
     console.print(table)
+    names = list(dict.fromkeys(name for _, result in named for name in _scalars(result.observables)))
+    if not names:
+        return
+    table = Table("observable", *(path.stem for path, _ in named))
+    for name in names:
+        found = [_scalars(result.observables).get(name) for _, result in named]
+        table.add_row(name, *("-" if one is None else _number(one) for one in found))
+    console.print(table)
+
+
+def scalar_lines(observables: dict[str, Observable]) -> list[str]:
+    """The observables that are one number, with what they are."""
+    return [f"{name:<32}{_number(one):<24} {one.long_name}" for name, one in _scalars(observables).items()]
+
+
+def array_lines(observables: dict[str, Observable]) -> list[str]:
+    """The range of each observable that is a function of place or momentum."""
+    lines = []
+    for name, one in observables.items():
+        if one.axes:
+            ends = " to ".join(_at(one, int(index)) for index in (np.argmin(one.mean), np.argmax(one.mean)))
+            lines.append(f"{name:<32}{np.size(one.mean)} values from {ends}; {one.long_name}")
+    return lines
+
+
+def _at(observable: Observable, index: int) -> str:
+    """The value with its error, and where it is, of a flat index."""
+    places = np.unravel_index(index, np.shape(observable.mean))
+    axes = zip(observable.axes.items(), places, strict=True)
+    where = ", ".join(f"{axis} = {values[place]:g}" for (axis, values), place in axes)
+    return f"{with_error(float(np.ravel(observable.mean)[index]), float(np.ravel(observable.error)[index]))} at {where}"
+
+
+def _number(scalar: Observable) -> str:
+    return with_error(float(scalar.mean), float(scalar.error))
+
+
+def _scalars(observables: dict[str, Observable]) -> dict[str, Observable]:
+    return {name: one for name, one in observables.items() if not one.axes}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -46,15 +46,36 @@ MEASURED = {
     "reference": (ENERGY, "exact ground-state energy, where there is one"),
 }
 
+# Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
+AXES = {
+    "site": ("1", "site"),
+    **{f"d{axis}": ("lattice vector", f"displacement along the lattice vector {axis}") for axis in "xyz"},
+    **{f"k{axis}": ("2 pi/L", f"momentum along the reciprocal lattice vector {axis}") for axis in "xyz"},
+}
+
+
+@dataclass(frozen=True)
+class Observable:
+    """What was measured beside the energy: numbers on a grid of `axes` (in order, one for each dimension of `mean`).
+
+    `error` is one standard deviation, 0 where the number is exact.
+    """
+
+    mean: float | np.ndarray
+    error: float | np.ndarray
+    units: str
+    long_name: str
+    axes: dict[str, np.ndarray] = field(default_factory=dict)
+
 
 @dataclass(frozen=True)
 class Result:
     """Everything that came of a run.
 
     `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end);
-    `parameters` are by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a
-    continuation needs, the chains in global order. `warnings` have a kind, a step and a message. `config` is the
-    resolved run file as TOML, empty for a run from a script.
+    `observables` are those of `nqs measure`; `parameters` are by path; `ansatz` is the wave function they belong to,
+    where it is known. `state` holds what a continuation needs, the chains in global order. `warnings` have a kind, a
+    step and a message. `config` is the resolved run file as TOML, empty for a run from a script.
     """
 
     status: Status
@@ -68,6 +89,7 @@ class Result:
     measured: dict[str, float] = field(default_factory=dict)
     warnings: tuple[dict[str, Any], ...] = ()
     instance: dict[str, np.ndarray] = field(default_factory=dict)
+    observables: dict[str, Observable] = field(default_factory=dict)
     ansatz: Any = None
 
     @property
@@ -99,6 +121,7 @@ def to_group(result: Result) -> Group:
         "provenance": Group({f"{i:03d}": _datasets(launch) for i, launch in enumerate(result.provenance)}),
         "history": Group(dict(history)),
         "measured": Group(dict(measured)),
+        "observables": Group({name: _observable_group(found) for name, found in result.observables.items()}),
         "warnings": Group({f"{i:03d}": _datasets(warning) for i, warning in enumerate(result.warnings)}),
         "parameters": _nested(result.parameters),
         "state": Group({**state, "optimizer": Group(dict(optimizer))}),
@@ -146,6 +169,7 @@ def from_group(content: Group, name: str) -> Result:
             measured=measured,
             warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),
             instance=_values(content.items.get("instance", Group())),
+            observables=_observables(content.items.get("observables", Group())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{name}: a damaged result: {error!r}") from error
@@ -188,6 +212,34 @@ def write(path: Path, result: Result, confirm: Callable[[], None] = lambda: None
 def _labels(unit: str, long_name: str, energy_unit: str) -> dict[str, str]:
     units = {ENERGY: energy_unit, ENERGY_SQUARED: f"({energy_unit})^2"}.get(unit, unit)
     return {"units": units, "long_name": long_name}
+
+
+def _observable_group(observable: Observable) -> Group:
+    axes = tuple(observable.axes)
+    labels = _labels(observable.units, observable.long_name, "")
+    scales = {
+        name: Dataset(np.asarray(values, dtype=np.float64), _labels(*AXES[name], ""), (name,))
+        for name, values in observable.axes.items()
+    }
+    error = {**labels, "long_name": f"statistical error (one standard deviation) of: {observable.long_name}"}
+    return Group(
+        {"mean": Dataset(observable.mean, labels, axes), "error": Dataset(observable.error, error, axes), **scales}
+    )
+
+
+def _observables(content: Group | Dataset) -> dict[str, Observable]:
+    found = {}
+    for name, group in cast(Group, content).items.items():
+        datasets = cast(dict[str, Dataset], cast(Group, group).items)
+        attributes = datasets["mean"].attributes
+        found[name] = Observable(
+            datasets["mean"].values,
+            datasets["error"].values,
+            attributes["units"],
+            attributes["long_name"],
+            {axis: datasets[axis].values for axis in AXES if axis in datasets},
+        )
+    return found
 
 
 def _datasets(values: dict[str, Any]) -> Group:

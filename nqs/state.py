@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int8, Key
 
 # Every use of randomness has its own stream, folded into the seed.
-START, TRAIN, MEASURE, PARAMETERS = range(4)
+START, TRAIN, MEASURE, PARAMETERS, REPLICAS = range(5)
 
 
 def stream(seed: int, purpose: int) -> Key[Array, ""]:

@@ -1,4 +1,4 @@
-"""Run under mpirun by test_mpi: twenty steps with several optimisers, the energies to the file named.
+"""Run under mpirun by test_mpi: twenty steps with several optimisers, and the observables, to the file named.
 
 A Jastrow factor has no dense layers, so that minSR works in blocks.
 """
@@ -13,6 +13,7 @@ from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from nqs.ansatz.jastrow import Jastrow
 from nqs.parallel import connect
+from nqs.renyi import measure_renyi
 
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
@@ -36,5 +37,12 @@ network = nqs.Recurrent(hamiltonian.space, (6,), key=jax.random.key(2), phase=Tr
 vmc = nqs.VMC(hamiltonian, network, nqs.Direct(10, 60), nqs.sgd(0.02), seed=3, communicator=communicator)
 result = vmc.run(20, measure_samples=600)
 columns["direct"] = np.append(result.history["energy"], result.measured["energy"])
+vmc = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(0.02), seed=3, communicator=communicator)
+_, observables = nqs.measure_observables(vmc, ansatz, 60, 10, region=range(5, 8))
+entropy = measure_renyi(
+    hamiltonian.space, ansatz, sampler, jax.random.key(0), communicator, 240, 10, 256, (0, 1), lambda: False, 1
+)
+found = [entropy, *observables.values()]
+columns["observables"] = np.concatenate([np.ravel([one.mean, one.error]) for one in found])
 if communicator.is_root:
     np.savez(sys.argv[1], **columns)

@@ -17,6 +17,7 @@ from nqs.ansatz.jastrow import Jastrow, Product
 from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
+from nqs.renyi import Replicas, nested_regions
 
 N_SITES = 12
 ROUNDS = 250
@@ -36,6 +37,11 @@ CASES = {
     "masked_dense": lambda: MaskedDense(Spins(N_SITES), (16, 8), key=jax.random.key(0)),
     "masked_dense_phase_fields": lambda: MaskedDense(
         Spins(N_SITES), (9,), key=jax.random.key(0), phase=True, couplings=Couplings(gaussian_couplings(N_SITES, 1))
+    ),
+    "replicas": lambda: Replicas(
+        RBM(N_SITES // 2, 1.0, key=jax.random.key(0), dtype="complex128"),
+        Spins(N_SITES // 2),
+        *nested_regions([0, 1, 4], N_SITES // 2, 2)[1:],
     ),
     "ffn": lambda: FeedForward(N_SITES, (16, 8), key=jax.random.key(0)),
     "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),

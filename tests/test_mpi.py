@@ -34,6 +34,13 @@ def test_energies_agree_on_any_number_of_ranks(energies, run, ranks):
     assert np.ptp(one[:20]) > 0.1
 
 
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_observables_agree_on_any_number_of_ranks(energies, ranks):
+    one, several = energies[1]["observables"], energies[ranks]["observables"]
+    assert len(one) > 50
+    np.testing.assert_allclose(several, one, rtol=1e-11, atol=1e-13)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The histories of a run of 20 steps on 2 ranks, and of 10 steps continued on 2 and on 3 ranks."""

@@ -9,7 +9,7 @@ import nqs
 from nqs import files, results
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
-from nqs.results import Result
+from nqs.results import Observable, Result
 
 
 def example(**changes) -> Result:
@@ -31,6 +31,12 @@ def example(**changes) -> Result:
         },
         "measured": dict.fromkeys(results.MEASURED, -2.0),
         "instance": {"couplings": np.triu(np.ones((3, 3)), 1)},
+        "observables": {
+            "m": Observable(0.5, 0.1, "1", "magnetisation"),
+            "structure_factor": Observable(
+                np.arange(6.0).reshape(2, 3), np.ones((2, 3)), "1", "S(k)", {"kx": np.arange(2.0), "ky": np.arange(3.0)}
+            ),
+        },
     }
     return Result(**{**values, **changes})
 
@@ -53,6 +59,12 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
             np.testing.assert_array_equal(mine[name], theirs[name])
     assert [a.tolist() for a in map(np.asarray, read.state["optimizer"])] == [3, [1.0, 1.0]]
     assert read.measured == example().measured
+    assert read.observables.keys() == {"m", "structure_factor"}
+    assert read.observables["m"] == example().observables["m"]
+    field, expected = read.observables["structure_factor"], example().observables["structure_factor"]
+    assert list(field.axes) == ["kx", "ky"]
+    np.testing.assert_array_equal(field.mean, expected.mean)
+    np.testing.assert_array_equal(field.axes["ky"], [0, 1, 2])
 
 
 def test_xarray_opens_the_history(tmp_path):

@@ -142,6 +142,7 @@ DAMAGES = {
     "square_history": lambda group: group.items.update(
         history=files.Group({name: files.Dataset(np.zeros((2, 2))) for name in results.HISTORY})
     ),
+    "odd_observables": lambda group: group.items.update(observables=files.Group({"m": files.Dataset(1.0)})),
     "odd_version": lambda group: group.attributes.update(format_version="new"),
 }
 
@@ -221,6 +222,19 @@ WRONG_COMMANDS = [
     (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
     (["plot", "good.h5", "-o", "none/x.png"], "none/x.png: cannot be written"),
     (["plot", "good.h5", "-o", "x.nosuchformat"], "x.nosuchformat: cannot be written"),
+    (["measure"], "required: RESULT"),
+    (["measure", "none.h5"], "none.h5: cannot be read"),
+    (["measure", "small.toml"], "small.toml: not a whole HDF5 file"),
+    (["measure", "cut.h5"], "cut.h5: not a whole HDF5 file"),
+    (["measure", "folder.h5"], "folder.h5: cannot be read"),
+    (["measure", "damaged.h5"], "damaged.h5: a damaged result"),
+    (["measure", "odd_observables.h5"], "odd_observables.h5: a damaged result"),
+    (["measure", "script.h5"], "script.h5: the result of a script"),
+    (["measure", "good.h5"], "good.h5: parameter 'weights' has shape (4, 4), not (8, 8)"),
+    (["measure", "good.h5", "--samples", "0"], "--samples: must be a whole number of at least 1, not '0'"),
+    (["measure", "good.h5", "--burn-in", "-1"], "--burn-in"),
+    (["measure", "good.h5", "--region", "left"], "--region: 'left' is no list of sites"),
+    (["measure", "good.h5", "--run.seed", "3"], "takes no --run.seed"),
     (["exact", "sk40.toml"], "no exact energies"),
     (["exact", "small.toml", "--levels", "0"], "--levels 0"),
     (["exact", "small.toml", "--levels", "some"], "invalid int"),

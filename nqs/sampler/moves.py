@@ -64,6 +64,29 @@ class Exchange(Move):
         return Flip(pair), x[pair[0]] != x[pair[1]]
 
 
+class TwinExchange(Move):
+    """Swaps the spins of one of `pairs` in each of two replicas of n spins, drawn independently; x has 2n spins.
+
+    A pair of equal spins stays as it is.
+    """
+
+    pairs: Int[Array, "n_pairs 2"]
+    name: ClassVar[str] = "twin_exchange"
+
+    def __init__(self, pairs: Int[np.ndarray, "n_pairs 2"]):
+        self.pairs = jnp.asarray(pairs, dtype=jnp.int32)
+
+    def draw(self, key: Key[Array, ""], n_proposals: int, n_sites: int) -> Int[Array, " n_proposals"]:
+        return jax.random.randint(key, (n_proposals,), 0, len(self.pairs) ** 2)
+
+    def propose(self, draw: Int[Array, ""], x: Int8[Array, " n_sites"]) -> tuple[Flip, Bool[Array, ""]]:
+        n_sites = x.shape[0]
+        first, second = jnp.divmod(draw, len(self.pairs))
+        twins = jnp.stack([self.pairs[first], self.pairs[second] + n_sites // 2])
+        differ = x[twins[:, 0]] != x[twins[:, 1]]
+        return Flip(jnp.where(differ[:, None], twins, n_sites).ravel()), jnp.any(differ)
+
+
 class GlobalFlip(Move):
     """Flips every site."""
 

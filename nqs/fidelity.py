@@ -1,0 +1,40 @@
+"""The overlap of a wave function with the exact ground state, by summation over all configurations."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Inexact, Int8
+
+from hamiltonians.exact import all_states, ground_space, n_states
+from hamiltonians.spin import SpinHamiltonian
+from nqs.ansatz.base import Ansatz
+from nqs.results import Observable
+
+MAX_STATES = 1 << 16
+MAX_SITES = 22
+
+
+def can_be_enumerated(hamiltonian: SpinHamiltonian) -> bool:
+    """Whether the space is small enough to find the exact ground state in a moment."""
+    return hamiltonian.space.n_sites <= MAX_SITES and n_states(hamiltonian.space) <= MAX_STATES
+
+
+def fidelity(hamiltonian: SpinHamiltonian, ansatz: Ansatz, chunk_size: int) -> Observable:
+    """F = ⟨ψ|P|ψ⟩/⟨ψ|ψ⟩ with the projector P on the ground space, |⟨ψ_0|ψ⟩|²/⟨ψ|ψ⟩ where that is one state.
+
+    Exact: the error is 0.
+    """
+    energy, vectors = ground_space(hamiltonian)
+    logs = np.asarray(_log_psi(ansatz, jnp.asarray(all_states(hamiltonian.space)), chunk_size))
+    psi = np.exp(logs - np.real(logs).max())
+    value = np.sum(np.abs(vectors.conj().T @ psi) ** 2) / np.sum(np.abs(psi) ** 2)
+    count = vectors.shape[1]
+    what = "exact ground state" if count == 1 else f"space of the {count} exact ground states"
+    text = f"fidelity <psi|P|psi>/<psi|psi> with the {what}, E0 = {energy:.10g}; summed over all configurations"
+    return Observable(float(value), 0.0, "1", text)
+
+
+@eqx.filter_jit
+def _log_psi(ansatz: Ansatz, states: Int8[Array, "n_states n_sites"], chunk_size: int) -> Inexact[Array, " n_states"]:
+    return jax.lax.map(ansatz.expanded(), states, batch_size=min(chunk_size, len(states)))

@@ -1,0 +1,91 @@
+"""Everything that is measured at frozen parameters: the energy and the observables."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from nqs.ansatz.base import Ansatz
+from nqs.blocks import Blocks
+from nqs.driver import VMC
+from nqs.errors import InputError
+from nqs.fidelity import can_be_enumerated, fidelity
+from nqs.measure import measure_energy
+from nqs.observables import LocalObservables, estimates, local_observables
+from nqs.renyi import measure_renyi
+from nqs.results import Observable
+from nqs.sampler.passes import n_steps
+from nqs.state import MEASURE, REPLICAS, stream
+
+
+def measure_observables(
+    vmc: VMC,
+    ansatz: Ansatz,
+    n_samples: int = 65536,
+    burn_in: int = 500,
+    *,
+    seed: int | None = None,
+    region: Sequence[int] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> tuple[dict[str, float], dict[str, Observable]] | None:
+    """The energy of `ansatz`, as in `Result.measured`, and its observables, as in `Result.observables`.
+
+    Sampled as by `vmc`, with its seed if no other is given: the energy and the averages from `n_samples` of chains
+    started independently and burnt in for `burn_in` sweeps; the Rényi-2 entropy of `region` (the first half of the
+    sites, if not given) from as many pairs; the fidelity by summation where the space has at most 2^16 states. The
+    same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it ended the pass.
+
+    Raises `InputError` for a region that is empty or not of distinct sites of the system, `RunError` if an estimate
+    is not finite.
+    """
+    hamiltonian, sampler, communicator = vmc.hamiltonian, vmc.sampler, vmc.communicator
+    n_sites = hamiltonian.space.n_sites
+    region = range(n_sites // 2) if region is None else region
+    if n_sites > 1:
+        _check(region, n_sites)
+    seed = vmc.seed if seed is None else seed
+    local = LocalObservables(hamiltonian)
+    blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
+    measured = measure_energy(
+        hamiltonian,
+        ansatz,
+        sampler,
+        stream(seed, MEASURE),
+        communicator,
+        n_samples,
+        burn_in,
+        vmc.chunk_size,
+        is_stopped,
+        lambda samples: blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size))),
+    )
+    if measured is None:
+        return None
+    sums = blocks.gathered(communicator)
+    observables = communicator.broadcast_object({} if sums is None else estimates(local, sums, blocks.sizes))
+    if n_sites > 1:
+        entropy = measure_renyi(
+            hamiltonian.space,
+            ansatz,
+            sampler,
+            stream(seed, REPLICAS),
+            communicator,
+            n_samples,
+            burn_in,
+            vmc.chunk_size,
+            region,
+            is_stopped,
+        )
+        if entropy is None:
+            return None
+        observables["renyi2_entropy"] = entropy
+    if can_be_enumerated(hamiltonian):
+        observables["fidelity"] = communicator.from_root(lambda: fidelity(hamiltonian, ansatz, vmc.chunk_size))
+    return measured, dict(sorted(observables.items()))
+
+
+def _check(region: Sequence[int], n_sites: int) -> None:
+    if len(region) == 0 or len(set(region)) < len(region):
+        raise InputError("the region must be a list of distinct sites, and not empty")
+    outside = [site for site in region if not 0 <= site < n_sites]
+    if outside:
+        raise InputError(f"the region names the site {outside[0]}, which does not exist; there are 0 to {n_sites - 1}")

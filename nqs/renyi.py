@@ -1,0 +1,224 @@
+"""The Rényi-2 entropy of a region from two replicas: the swap estimator and the ratio trick.
+
+M. Hastings, I. González, A. Kallin and R. Melko, Phys. Rev. Lett. 104, 157201 (2010). With x and x′ two
+configurations, and x_A, x′_A exchanged between them in the swapped ones,
+
+    w_A(x, x′) = ψ*(x) ψ*(x′) ψ(x′_A x_B) ψ(x_A x′_B),  Tr ρ_A² = Σ w_A/Σ w_∅,  S_2 = −ln Tr ρ_A².
+
+For nested regions ∅ = A_0 ⊂ A_1 ⊂ … the ratios Σ w_{A_{k+1}}/Σ w_{A_k} are measured one by one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Inexact, Int, Int8, Key
+
+from hamiltonians.space import Flip, Spins
+from nqs.ansatz.base import Ansatz
+from nqs.blocks import Blocks, Means, Number, jackknife
+from nqs.parallel import Communicator
+from nqs.results import Observable
+from nqs.sampler.base import Sampler, start_chains
+from nqs.sampler.metropolis import Metropolis
+from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, TwinExchange, all_pairs
+from nqs.sampler.passes import n_steps, sampling_pass
+
+# A ratio of neighbouring regions is at least 1/4 for each site between them.
+SITES_PER_STEP = 4
+
+
+class Replicas(Ansatz):
+    """√(|w_A| + |w_A′|) for two regions, `inner` ⊂ `outer`, as a wave function of the 2N spins of two replicas.
+
+    Sampling its square covers whatever either weight does (with a fixed magnetisation neither covers the other), and
+    both terms of the ratio are at most 1. Where a swap leaves the magnetisation of `space`, ψ is zero. The six images
+    are x, x′, and both swapped on either region: `images` has the replicas' site at each site of each image, `inverses`
+    the other way round.
+    """
+
+    ansatz: Ansatz
+    images: Int[Array, "6 n_sites"]
+    inverses: Int[Array, "6 all_sites_plus_one"]
+    n_up: int | None = eqx.field(static=True)
+
+    def __init__(
+        self, ansatz: Ansatz, space: Spins, inner: Bool[np.ndarray, " n_sites"], outer: Bool[np.ndarray, " n_sites"]
+    ):
+        n, sites = space.n_sites, np.arange(space.n_sites)
+        swaps = [(np.where(a, sites + n, sites), np.where(a, sites, sites + n)) for a in (0 * inner, inner, outer)]
+        images = np.concatenate(swaps)
+        inverses = np.full((len(images), 2 * n + 1), n)
+        np.put_along_axis(inverses, images, np.broadcast_to(sites, images.shape), axis=1)
+        self.ansatz, self.n_up = ansatz, space.n_up
+        self.images, self.inverses = jnp.asarray(images, jnp.int32), jnp.asarray(inverses, jnp.int32)
+
+    def __call__(self, x: Int8[Array, " all_sites"]) -> Float[Array, ""]:
+        images = x[self.images]
+        return self._log_sum(images, jax.vmap(self.ansatz)(images))
+
+    def expanded(self) -> "Replicas":
+        return eqx.tree_at(lambda r: r.ansatz, self, self.ansatz.expanded())
+
+    def start(self, x: Int8[Array, " all_sites"]):
+        images = x[self.images]
+        return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
+
+    def log_ratio(self, cache, x: Int8[Array, " all_sites"], move: Flip) -> Float[Array, ""]:
+        moved, logs = self._moved(cache, x, move)
+        return self._log_sum(moved, logs) - self._log_sum(x[self.images], cache[1])
+
+    def advance(self, cache, x: Int8[Array, " all_sites"], move: Flip):
+        caches = jax.vmap(self.ansatz.advance)(cache[0], x[self.images], self._moves(move))
+        return caches, self._moved(cache, x, move)[1]
+
+    def terms(self, x: Int8[Array, " all_sites"], is_first: Bool[Array, ""]) -> dict[str, Float[Array, ""]]:
+        """Re w_A/p and Re w_A′/p, where p is the weight of the sample: |w_A| + |w_A′|, or |w_A| in the first step."""
+        images = x[self.images]
+        logs = jax.vmap(self.ansatz)(images)
+        moduli = self._log_moduli(images, logs)
+        log_p = jnp.where(is_first, moduli[0], jnp.logaddexp(moduli[0], moduli[1]))
+        angles = jnp.imag(logs).astype(float).reshape(3, 2).sum(axis=1)
+        values = jnp.exp(moduli - log_p) * jnp.cos(angles[1:] - angles[0])
+        inner, outer = jnp.where(jnp.isneginf(moduli), 0, values)
+        return {"inner": inner, "outer": outer}
+
+    def _moves(self, move: Flip) -> Flip:
+        return Flip(self.inverses[:, move.sites])
+
+    def _moved(self, cache, x, move) -> tuple[Int8[Array, "6 n_sites"], Inexact[Array, " 6"]]:
+        images, moves = x[self.images], self._moves(move)
+        logs = cache[1] + jax.vmap(self.ansatz.log_ratio)(cache[0], images, moves)
+        return jax.vmap(lambda image, m: m.apply(image))(images, moves), logs
+
+    def _log_sum(self, images, logs) -> Float[Array, ""]:
+        moduli = self._log_moduli(images, logs)
+        return jnp.logaddexp(moduli[0], moduli[1]) / 2
+
+    def _log_moduli(self, images, logs) -> Float[Array, " 2"]:
+        """ln |w_A| and ln |w_A′|."""
+        reals = jnp.real(logs).astype(float)
+        if self.n_up is not None:
+            is_inside = jnp.sum(images, axis=1, dtype=int) == 2 * self.n_up - images.shape[1]
+            reals = jnp.where(is_inside, reals, -jnp.inf)
+        both = reals.reshape(3, 2).sum(axis=1)
+        return both[0] + both[1:]
+
+
+def nested_regions(
+    region: Sequence[int], n_sites: int, sites_per_step: int = SITES_PER_STEP
+) -> Bool[np.ndarray, "n_regions n_sites"]:
+    """∅ ⊂ A_1 ⊂ … ⊂ A as masks, `sites_per_step` sites apart, for a region A or its complement, which has the same
+    entropy, whichever is smaller.
+    """
+    sites = np.sort(np.asarray(region))
+    if 2 * len(sites) > n_sites:
+        sites = np.setdiff1d(np.arange(n_sites), sites)
+    ends = [*range(0, len(sites), sites_per_step), len(sites)]
+    return np.stack([np.isin(np.arange(n_sites), sites[:end]) for end in dict.fromkeys(ends)])
+
+
+def measure_renyi(
+    space: Spins,
+    ansatz: Ansatz,
+    sampler: Sampler,
+    key: Key[Array, ""],
+    communicator: Communicator,
+    n_samples: int,
+    burn_in: int,
+    chunk_size: int,
+    region: Sequence[int],
+    is_stopped: Callable[[], bool],
+    sites_per_step: int = SITES_PER_STEP,
+) -> Observable | None:
+    """S_2 of a region, the same on every rank, from `n_samples` pairs over all steps; None if the pass was stopped.
+
+    The first step pairs two independently started sets of chains of `sampler`; the others sample both replicas
+    together, by flips (or exchanges of any pair, in one replica or in both, where the magnetisation is fixed) and now
+    and then by a flip of all sites. NaN where noise makes a trace negative. Collective.
+    """
+    steps = list(pairwise(nested_regions(region, space.n_sites, sites_per_step)))
+    entropy, variance = 0.0, 0.0
+    for number, (inner, outer) in enumerate(steps):
+        replicas = Replicas(ansatz, space, inner, outer)
+        step_key, share = jax.random.fold_in(key, number), -(-n_samples // len(steps))
+        blocks = Blocks(sampler.n_chains, n_steps(sampler, share) * sampler.samples_per_chain)
+        sampled = independent_pairs if number == 0 else joint_pairs
+        for samples in sampled(space, replicas, sampler, step_key, communicator, share, burn_in):
+            blocks.add(jax.tree.map(np.asarray, swap_terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
+            if is_stopped():
+                return None
+        sums = blocks.gathered(communicator)
+        if sums is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                value, error = jackknife(minus_log_ratio, sums, blocks.sizes)
+            entropy, variance = entropy + float(value), variance + float(error) ** 2
+    text = f"Renyi-2 entropy -ln Tr rho_A^2 of the sites {_ranges(region)}"
+    return communicator.broadcast_object(Observable(entropy, np.sqrt(variance).item(), "1", text))
+
+
+def minus_log_ratio(means: Means) -> Number:
+    """−ln Σ w_A′/Σ w_A, the entropy that a step adds."""
+    return np.log(means["inner"]) - np.log(means["outer"])
+
+
+def independent_pairs(
+    space: Spins, replicas: Replicas, sampler: Sampler, key, communicator: Communicator, n_samples: int, burn_in: int
+) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
+    """Samples of |ψ(x) ψ(x′)|², step by step, from two sets of chains."""
+    chains = _chains(sampler, communicator)
+    passes = []
+    for replica in range(2):
+        start, pass_key = jax.random.split(jax.random.fold_in(key, replica))
+        x = start_chains(space, start, chains)
+        passes.append(sampling_pass(sampler, replicas.ansatz, pass_key, chains, x, n_samples, burn_in))
+    for (first, _), (second, _) in zip(*passes, strict=True):
+        yield jnp.concatenate([first, second], axis=-1)
+
+
+def joint_pairs(
+    space: Spins, replicas: Replicas, sampler: Sampler, key, communicator: Communicator, n_samples: int, burn_in: int
+) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
+    """Samples of |w_A| + |w_A′|, step by step; each chain starts with both replicas alike, where no swap matters."""
+    chains = _chains(sampler, communicator)
+    start, pass_key = jax.random.split(key)
+    x = start_chains(space, start, chains)
+    pairs = all_pairs(space.n_sites)
+    both = (Exchange(np.concatenate([pairs, pairs + space.n_sites])), TwinExchange(pairs))
+    moves = (LocalFlip(),) if space.total_sz is None else both
+    weights = (1.0,) * len(moves)
+    if not space.total_sz:
+        moves, weights = (*moves, GlobalFlip()), (*weights, 1 / space.n_sites)
+    joint = Metropolis(moves, sampler.n_chains, sampler.n_samples, weights=weights)
+    for samples, _ in sampling_pass(joint, replicas, pass_key, chains, jnp.tile(x, (1, 2)), n_samples, burn_in):
+        yield samples
+
+
+def _chains(sampler: Sampler, communicator: Communicator) -> Int[Array, " n_local"]:
+    share = communicator.share(sampler.n_chains)
+    return jnp.arange(share.start, share.stop)
+
+
+@eqx.filter_jit
+def swap_terms(
+    replicas: Replicas, x: Int8[Array, "n_chains steps all_sites"], is_first: Bool[Array, ""], chunk_size: int
+) -> dict[str, Float[Array, "n_chains steps"]]:
+    """`Replicas.terms` of every pair, `chunk_size` at a time, which bounds the memory."""
+    replicas = replicas.expanded()
+    flat = x.reshape(-1, x.shape[-1])
+    values = jax.lax.map(lambda y: replicas.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))
+    return jax.tree.map(lambda array: array.reshape(x.shape[:2]), values)
+
+
+def _ranges(sites: Sequence[int]) -> str:
+    """Sites as they are given on the command line: "0-3,7"."""
+    parts: list[list[int]] = []
+    for site in sorted(sites):
+        if parts and site == parts[-1][1] + 1:
+            parts[-1][1] = site
+        else:
+            parts.append([site, site])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)

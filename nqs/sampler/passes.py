@@ -1,0 +1,34 @@
+"""Samples of a wave function whose parameters stay as they are."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Int8, Key
+
+from nqs.ansatz.base import Ansatz
+from nqs.sampler.base import Sampler, SamplerInfo, sample
+
+
+def n_steps(sampler: Sampler, n_samples: int) -> int:
+    """How many whole steps of a sampler give `n_samples` or more."""
+    return -(-n_samples // sampler.n_samples)
+
+
+def sampling_pass(
+    sampler: Sampler,
+    ansatz: Ansatz,
+    key: Key[Array, ""],
+    chains: Int[Array, " n_local"],
+    x: Int8[Array, "n_local n_sites"],
+    n_samples: int,
+    burn_in: int,
+) -> Iterator[tuple[Int8[Array, "n_local per_chain n_sites"], SamplerInfo]]:
+    """`n_samples`, rounded up to whole steps of the sampler, of the chains with these global numbers, step by step.
+
+    The chains start at `x` and are burnt in for `burn_in` sweeps.
+    """
+    for step in range(n_steps(sampler, n_samples)):
+        extra = jnp.asarray(burn_in if step == 0 else 0)
+        samples, x, info = sample(sampler, ansatz, jax.random.fold_in(key, step), chains, x, extra)
+        yield samples, info
