@@ -161,6 +161,15 @@ class Convolutional(Network, tag="cnn", frozen=True, kw_only=True):
     phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
 
 
+class VisionTransformer(Network, tag="vit", frozen=True, kw_only=True):
+    """Transformer with factored attention over patches of a periodic chain, square or cubic lattice."""
+
+    layers: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="encoder blocks")] = 2
+    width: Annotated[Count, Meta(description="dimension of the embedding, a multiple of heads")] = 16
+    heads: Annotated[Count, Meta(description="of the attention")] = 4
+    patch_size: Annotated[Count, Meta(description="sites along each axis, a divisor of every length")] = 2
+
+
 class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
     """Two-body Jastrow factor alone: log psi = sum V x x + sum a x."""
 
@@ -261,7 +270,7 @@ class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
     hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
-    ansatz: RBM | FeedForward | Convolutional | Jastrow | Flax | Custom = RBM()
+    ansatz: RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Flax | Custom = RBM()
     sampler: Metropolis = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
