@@ -24,8 +24,7 @@ from nqs.parameters import RealView, n_components
 from nqs.recorder import Recorder
 from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
-from nqs.sampler.metropolis import Metropolis, sample, start_chains
-from nqs.sampler.move_rules import move_error
+from nqs.sampler.base import Sampler, sample, start_chains
 from nqs.state import MEASURE, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
@@ -46,14 +45,14 @@ class VMC:
 
     `chunk_size` is the number of configurations whose local energies are evaluated at once; it bounds the memory.
 
-    Raises `InputError` if there are more ranks than chains, or if the moves leave the space or cannot reach all of it.
+    Raises `InputError` if there are more ranks than chains, or if the sampler does not suit the ansatz and the space.
     """
 
     def __init__(
         self,
         hamiltonian: SpinHamiltonian,
         ansatz: Ansatz,
-        sampler: Metropolis,
+        sampler: Sampler,
         optimizer: Optimizer,
         *,
         seed: int = 0,
@@ -68,8 +67,8 @@ class VMC:
                 f"sampler.n_chains = {sampler.n_chains} is fewer than the {self.communicator.size} ranks: "
                 "every rank needs a chain"
             )
-        if error := move_error({move.name for move in sampler.moves}, hamiltonian.space.total_sz):
-            raise InputError(f"sampler.move: {error}")
+        if error := sampler.error(ansatz, hamiltonian.space):
+            raise InputError(f"sampler.{error}")
         self.view = RealView(ansatz)
         self.components = n_components(ansatz, hamiltonian.space.n_sites)
         n_rows = sampler.n_samples * self.components

@@ -141,11 +141,10 @@ def _print_plan(config: Config, vmc: VMC) -> None:
 def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
     communicator, sampler = vmc.communicator, vmc.sampler
     optimizer = type(config.optimizer).__name__
-    moves = " + ".join(move.name for move in sampler.moves)
     system = vmc.hamiltonian
     print(f"{system.convention}, {system.space.n_sites} sites, energies in the {system.energy_unit}")
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
-    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {moves} moves", end="; ")
+    print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {sampler.description()}", end="; ")
     print(f"{communicator.size} ranks x {communicator.threads} threads")
     if vmc.reason:
         print(vmc.reason)

@@ -10,14 +10,14 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
-from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.sampler.base import Sampler, sample, start_chains
 from nqs.statistics import series_statistics, v_score
 
 
 def measure_energy(
     hamiltonian: SpinHamiltonian,
     ansatz: Ansatz,
-    sampler: Metropolis,
+    sampler: Sampler,
     key: jax.Array,
     communicator: Communicator,
     n_samples: int,

@@ -10,7 +10,7 @@ from nqs.driver import VMC
 from nqs.local_energy import local_energies
 from nqs.natural_gradient import NaturalGradient
 from nqs.reduction import local_sums
-from nqs.sampler.metropolis import sample
+from nqs.sampler.base import sample
 
 
 def step_memory(vmc: VMC) -> int:

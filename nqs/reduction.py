@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Inexact, Int, Int8
 from nqs.gradient import energy_components, gradient_sums
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
-from nqs.sampler.metropolis import SamplerInfo
+from nqs.sampler.base import SamplerInfo
 from nqs.statistics import N_SUMS, block_sums
 
 

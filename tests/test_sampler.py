@@ -10,7 +10,8 @@ from systems import chi_square_p, rbm, wave_function
 from hamiltonians.exact import all_states
 from hamiltonians.lattice import Lattice
 from hamiltonians.space import Spins
-from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.sampler.base import sample, start_chains
+from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, all_pairs
 
 N_CHAINS = 2048

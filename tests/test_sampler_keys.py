@@ -9,7 +9,8 @@ from systems import log_psi, rbm
 
 from hamiltonians.exact import all_states
 from hamiltonians.space import Spins
-from nqs.sampler.metropolis import Metropolis, sample, start_chains
+from nqs.sampler.base import sample, start_chains
+from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, all_pairs
 
 N_SITES = 4

@@ -1,23 +1,22 @@
-"""Metropolis sampling of |ψ|² with many chains.
+"""Metropolis sampling of |ψ|² with many chains."""
 
-Keys are derived, never stored: all that a chain does in a step follows from fold_in(fold_in(root, step), chain) with
-its global number, so that the samples do not depend on how chains are divided over ranks.
-"""
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Int8, Key
 
 from hamiltonians.space import Spins
 from nqs.ansatz.base import Ansatz
+from nqs.sampler.base import Sampler, SamplerInfo
+from nqs.sampler.move_rules import move_error
 from nqs.sampler.moves import Move
 
 # The chain number whose key belongs to all chains together.
 SHARED = 2**32 - 1
 
 
-class Metropolis(eqx.Module):
+class Metropolis(Sampler):
     """`n_chains` Markov chains (of all ranks together) that give `n_samples` configurations a step.
 
     Between two samples of a chain lie `sweeps` sweeps; before its first sample ever, `burn_in` more. A sweep is N or
@@ -25,8 +24,7 @@ class Metropolis(eqx.Module):
     ∏ x would never change. Each proposal takes one of `moves` with probability proportional to its weight, the same
     for all chains, and is accepted with probability min(1, |ψ(x′)/ψ(x)|²).
 
-    Raises `ValueError` if the chains cannot share the samples evenly, for a weight that is not positive and for
-    counts below one.
+    Raises `ValueError` for a weight that is not positive and for counts below one as well.
     """
 
     moves: tuple[Move, ...]
@@ -35,6 +33,7 @@ class Metropolis(eqx.Module):
     n_samples: int = eqx.field(static=True)
     sweeps: int = eqx.field(static=True)
     burn_in: int = eqx.field(static=True)
+    is_direct: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -50,61 +49,35 @@ class Metropolis(eqx.Module):
         self.n_chains, self.n_samples, self.sweeps, self.burn_in = n_chains, n_samples, sweeps, burn_in
         if len(self.weights) != len(self.moves) or min(self.weights, default=0) <= 0:
             raise ValueError(f"each of the {len(self.moves)} moves needs a positive weight, not {self.weights}")
-        if min(n_chains, n_samples, sweeps) < 1 or burn_in < 0:
-            raise ValueError("n_chains, n_samples and sweeps must be at least 1 and burn_in at least 0")
-        if n_samples % n_chains:
-            raise ValueError(f"n_samples = {n_samples} must be a multiple of n_chains = {n_chains}")
+        if sweeps < 1 or burn_in < 0:
+            raise ValueError("sweeps must be at least 1 and burn_in at least 0")
 
-    @property
-    def samples_per_chain(self) -> int:
-        return self.n_samples // self.n_chains
+    def description(self) -> str:
+        return " + ".join(move.name for move in self.moves) + " moves"
 
+    def error(self, ansatz: Ansatz, space: Spins) -> str | None:
+        reason = move_error({move.name for move in self.moves}, space.total_sz)
+        return None if reason is None else f"move: {reason}"
 
-class SamplerInfo(eqx.Module):
-    """What happened: proposals made and accepted, summed over the chains of this rank."""
+    def draw(self, ansatz: Ansatz, step_key, chains, x, extra_sweeps):
+        keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
+        shared_key = jax.random.fold_in(step_key, SHARED)
+        caches = jax.vmap(ansatz.start)(x)
+        zero = jnp.zeros(())
 
-    n_accepted: Float[Array, ""]
-    n_proposed: Float[Array, ""]
+        def one_sweep(index, state):
+            return _sweep(self, ansatz, shared_key, keys, index, state)
 
+        def one_sample(state, index):
+            first = index * self.sweeps + jnp.where(index == 0, 0, extra_sweeps)
+            last = (index + 1) * self.sweeps + extra_sweeps
+            state = jax.lax.fori_loop(first, last, one_sweep, state)
+            return state, state[0]
 
-def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
-    """Independent, uniformly drawn configurations for the chains with these global numbers."""
-    return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
-
-
-@eqx.filter_jit
-def sample(
-    sampler: Metropolis,
-    ansatz: Ansatz,
-    step_key: Key[Array, ""],
-    chains: Int[Array, " n_local"],
-    x: Int8[Array, "n_local n_sites"],
-    extra_sweeps: Int[Array, ""],
-) -> tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local n_sites"], SamplerInfo]:
-    """The samples of one step, the configurations the chains end in (the last samples), and what happened.
-
-    `step_key` is fold_in(root, step), `chains` the global numbers of the chains, `extra_sweeps` are done before the
-    first sample.
-    """
-    keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
-    shared_key = jax.random.fold_in(step_key, SHARED)
-    ansatz = ansatz.expanded()
-    caches = jax.vmap(ansatz.start)(x)
-    zero = jnp.zeros(())
-
-    def one_sweep(index, state):
-        return _sweep(sampler, ansatz, shared_key, keys, index, state)
-
-    def one_sample(state, index):
-        first = index * sampler.sweeps + jnp.where(index == 0, 0, extra_sweeps)
-        last = (index + 1) * sampler.sweeps + extra_sweeps
-        state = jax.lax.fori_loop(first, last, one_sweep, state)
-        return state, state[0]
-
-    state = (x, caches, SamplerInfo(zero, zero))
-    indices = jnp.arange(sampler.samples_per_chain)
-    (x, _, info), samples = jax.lax.scan(one_sample, state, indices)
-    return jnp.swapaxes(samples, 0, 1), x, info
+        state = (x, caches, SamplerInfo(zero, zero))
+        indices = jnp.arange(self.samples_per_chain)
+        (x, _, info), samples = jax.lax.scan(one_sample, state, indices)
+        return jnp.swapaxes(samples, 0, 1), x, info
 
 
 def _sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state):

@@ -1,0 +1,91 @@
+"""The one interface of samplers.
+
+Keys are derived, never stored: all that a chain does in a step follows from fold_in(fold_in(root, step), chain) with
+its global number, so that the samples do not depend on how chains are divided over ranks.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Int, Int8, Key
+
+from hamiltonians.space import Spins
+from nqs.ansatz.base import Ansatz
+
+
+class SamplerInfo(eqx.Module):
+    """What happened: proposals made and accepted, summed over the chains of this rank."""
+
+    n_accepted: Float[Array, ""]
+    n_proposed: Float[Array, ""]
+
+
+Draws = tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local n_sites"], SamplerInfo]
+
+
+class Sampler(eqx.Module):
+    """`n_chains` chains (of all ranks together) that give `n_samples` configurations a step, distributed as |ψ|².
+
+    `burn_in` is what `draw` is asked to do before the first sample of a run; `is_direct` says that the samples are
+    independent, so that nothing follows from the acceptance.
+
+    Raises `ValueError` if the chains cannot share the samples evenly and for counts below one.
+    """
+
+    n_chains: eqx.AbstractVar[int]
+    n_samples: eqx.AbstractVar[int]
+    burn_in: eqx.AbstractVar[int]
+    is_direct: eqx.AbstractClassVar[bool]
+
+    def __check_init__(self):
+        if min(self.n_chains, self.n_samples) < 1:
+            raise ValueError("n_chains and n_samples must be at least 1")
+        if self.n_samples % self.n_chains:
+            raise ValueError(f"n_samples = {self.n_samples} must be a multiple of n_chains = {self.n_chains}")
+
+    @property
+    def samples_per_chain(self) -> int:
+        """The samples that each chain gives in a step."""
+        return self.n_samples // self.n_chains
+
+    @abc.abstractmethod
+    def description(self) -> str:
+        """How it samples, for the header of a run."""
+
+    @abc.abstractmethod
+    def error(self, ansatz: Ansatz, space: Spins) -> str | None:
+        """Why it cannot sample this ansatz on this space, naming the key of a run file; None if it can."""
+
+    @abc.abstractmethod
+    def draw(
+        self,
+        ansatz: Ansatz,
+        step_key: Key[Array, ""],
+        chains: Int[Array, " n_local"],
+        x: Int8[Array, "n_local n_sites"],
+        extra_sweeps: Int[Array, ""],
+    ) -> Draws:
+        """What `sample` gives."""
+
+
+def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
+    """Independent, uniformly drawn configurations for the chains with these global numbers."""
+    return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
+
+
+@eqx.filter_jit
+def sample(
+    sampler: Sampler,
+    ansatz: Ansatz,
+    step_key: Key[Array, ""],
+    chains: Int[Array, " n_local"],
+    x: Int8[Array, "n_local n_sites"],
+    extra_sweeps: Int[Array, ""],
+) -> Draws:
+    """The samples of one step, the configurations the chains end in (the last samples), and what happened.
+
+    `step_key` is fold_in(root, step), `chains` the global numbers of the chains, `extra_sweeps` are done before the
+    first sample.
+    """
+    return sampler.draw(ansatz.expanded(), step_key, chains, x, extra_sweeps)
