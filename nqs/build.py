@@ -28,9 +28,11 @@ from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.results import Result
+from nqs.sampler.base import Sampler
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
+from nqs.sampler.tempering import Tempering
 from nqs.schema import Config
 
 T = TypeVar("T")
@@ -122,14 +124,17 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
 
 
-def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Metropolis:
+def build_sampler(table: schema.Metropolis, hamiltonian: SpinHamiltonian) -> Sampler:
     """The sampler of a table."""
     move = table.move or default_move(hamiltonian.space.total_sz)
     weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
-    return Metropolis(
+    metropolis = Metropolis(
         moves, table.n_chains, table.n_samples, table.sweeps, table.burn_in, tuple(map(float, weights.values()))
     )
+    if isinstance(table, schema.Tempering):
+        return Tempering(metropolis, table.n_replicas, table.beta_min)
+    return metropolis
 
 
 def build_optimizer(table: Any) -> Optimizer:

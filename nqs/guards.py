@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def step_warnings(history: Mapping[str, Sequence[float]], bound: float) -> Itera
         yield "variance", f"the variance grew to {last['variance']:.3g} from {usual:.3g}: a smaller learning rate"
 
 
-def measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+def measured_warnings(measured: Mapping[str, Any], bound: float) -> Iterator[tuple[str, str]]:
     """Kind and text of what is suspicious about a measured energy."""
     yield from _energy_warnings(measured, bound)
     yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
@@ -37,6 +38,12 @@ def measured_warnings(measured: Mapping[str, float], bound: float) -> Iterator[t
             "measured_rhat",
             f"R-hat {measured['rhat']:.3g} of chains started independently: they disagree about the energy, "
             "whose error is not to be trusted",
+        )
+    if measured.get("round_trips", 1) == 0:
+        pairs = " ".join(f"{value:.2g}" for value in measured["swap_acceptance"])
+        yield (
+            "round_trips",
+            f"no replica made a round trip; swap acceptances {pairs}: more replicas or a larger beta_min",
         )
 
 

@@ -1,6 +1,7 @@
 """The energy that is reported: a pass of its own at frozen parameters."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
-from nqs.sampler.base import Sampler, sample, start_chains
+from nqs.sampler.base import Sampler, sample
 from nqs.statistics import series_statistics, v_score
 
 
@@ -24,31 +25,31 @@ def measure_energy(
     burn_in: int,
     chunk_size: int,
     is_stopped: Callable[[], bool],
-) -> dict[str, float] | None:
+) -> dict[str, Any] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
     `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
-    `nqs.results.MEASURED`; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
+    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
     of the sampler: None if it ended the pass.
 
     Raises `RunError` if a local energy is not finite.
     """
     share = communicator.share(sampler.n_chains)
     chains = jnp.arange(share.start, share.stop)
-    x = start_chains(hamiltonian.space, jax.random.fold_in(key, 0), chains)
+    x = sampler.start(hamiltonian.space, jax.random.fold_in(key, 0), chains)
     pass_key = jax.random.fold_in(key, 1)
-    energies, counts = [], np.zeros(2)
+    energies, counts = [], []
     for step in range(-(-n_samples // sampler.n_samples)):
         extra = jnp.asarray(burn_in if step == 0 else 0)
         samples, x, info = sample(sampler, ansatz, jax.random.fold_in(pass_key, step), chains, x, extra)
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
-        counts += [float(info.n_accepted), float(info.n_proposed)]
+        counts.append([info.n_accepted, info.n_proposed, *info.tallies])
         if is_stopped():
             return None
     local = np.concatenate(energies, axis=1)
     communicator.require_finite(local, "measurement", "a local energy")
     series = communicator.gather(local)
-    accepted, proposed = communicator.sum(counts)
+    accepted, proposed, *tallies = communicator.sum(np.sum(counts, axis=0))
     measured = None
     if series is not None:
         statistics = series_statistics(series)
@@ -72,5 +73,6 @@ def measure_energy(
             "n_samples": float(series.size),
             "acceptance": float(accepted / proposed),
             "reference": np.nan if reference is None else reference,
+            **sampler.diagnostics(np.array(tallies)),
         }
     return communicator.broadcast_object(measured)

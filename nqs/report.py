@@ -1,5 +1,6 @@
 """The table of results that a physicist wants."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
     )
 
 
+def replicas(result: Result) -> Iterator[tuple[str, str]]:
+    """What the replicas of a tempered measurement did: swaps of each pair, from β = 1 on, and round trips."""
+    if "swap_acceptance" in result.measured:
+        yield "swap acc.", " ".join(f"{value:.2f}" for value in result.measured["swap_acceptance"])
+        yield "replicas", f"{result.measured['round_trips']:.0f} round trips"
+
+
 def state(path: Path, result: Result) -> str:
     """The status of a result, or "died" for one that was running and that no process writes any more."""
     if result.status != "running" or is_being_written(path):
@@ -81,6 +89,8 @@ def print_report(named: list[tuple[Path, Result]]) -> None:
     console = Console(width=None if len(rows) == 1 else 200, soft_wrap=True)
     if len(rows) == 1:
         for name, value in zip(COLUMNS, rows[0], strict=True):
+            console.print(f"{name:<11}{value}", highlight=False, markup=False)
+        for name, value in replicas(named[0][1]):
             console.print(f"{name:<11}{value}", highlight=False, markup=False)
         return
     table = Table(*COLUMNS)

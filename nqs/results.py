@@ -44,13 +44,19 @@ MEASURED = {
     "acceptance": ("1", "accepted over proposed moves"),
     "reference": (ENERGY, "exact ground-state energy, where there is one"),
 }
+# Also measured, where the sampler has replicas.
+DIAGNOSTICS = {
+    "swap_acceptance": ("1", "accepted over proposed swaps of neighbouring replicas, from beta = 1 on"),
+    "round_trips": ("1", "replicas that went from beta = 1 to beta_min and back, all chains together"),
+}
 
 
 @dataclass(frozen=True)
 class Result:
     """Everything that came of a run.
 
-    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end);
+    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end, and may have those of
+    `DIAGNOSTICS`);
     `parameters` are by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a
     continuation needs, the chains in global order. `warnings` have a kind, a step and a message. `config` is the
     resolved run file as TOML, empty for a run from a script.
@@ -64,7 +70,7 @@ class Result:
     history: dict[str, np.ndarray]
     parameters: dict[str, np.ndarray]
     state: dict[str, Any]
-    measured: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[dict[str, Any], ...] = ()
     instance: dict[str, np.ndarray] = field(default_factory=dict)
     ansatz: Any = None
@@ -91,7 +97,9 @@ def to_group(result: Result) -> Group:
         name: Dataset(np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",))
         for name in HISTORY
     }
-    measured = {name: Dataset(result.measured[name], _labels(*MEASURED[name], unit)) for name in result.measured}
+    measured = {
+        name: Dataset(result.measured[name], _labels(*(MEASURED | DIAGNOSTICS)[name], unit)) for name in result.measured
+    }
     optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
     state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
     groups = {

@@ -197,6 +197,15 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
     burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before step 0")] = 50
 
 
+class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):
+    """Parallel tempering: Metropolis with replicas of every chain at |psi|^(2 beta), which swap places."""
+
+    n_replicas: Annotated[Annotated[int, Meta(ge=2, le=1024)], Meta(description="of each chain, one at each beta")] = 8
+    beta_min: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)], Meta(description="the last beta; they fall linearly from 1")
+    ] = 0.1
+
+
 class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
     """Gradient descent."""
 
@@ -271,7 +280,7 @@ class Config(Table, frozen=True, kw_only=True):
 
     hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
     ansatz: RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Flax | Custom = RBM()
-    sampler: Metropolis = Metropolis()
+    sampler: Metropolis | Tempering = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
     run: Run = Run()
