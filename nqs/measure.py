@@ -29,8 +29,8 @@ def measure_energy(
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
     `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
-    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
-    of the sampler: None if it ended the pass.
+    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective,
+    as is `is_stopped`, which is asked after each step of the sampler: None if it ended the pass.
 
     Raises `RunError` if a local energy is not finite.
     """

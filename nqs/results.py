@@ -55,11 +55,10 @@ DIAGNOSTICS = {
 class Result:
     """Everything that came of a run.
 
-    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end, and may have those of
-    `DIAGNOSTICS`);
-    `parameters` are by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a
-    continuation needs, the chains in global order. `warnings` have a kind, a step and a message. `config` is the
-    resolved run file as TOML, empty for a run from a script.
+    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end, and has
+    those of `DIAGNOSTICS` where the sampler has replicas); `parameters` are by path; `ansatz` is the wave function
+    they belong to, where it is known. `state` holds what a continuation needs, the chains in global order. `warnings`
+    have a kind, a step and a message. `config` is the resolved run file as TOML, empty for a run from a script.
     """
 
     status: Status

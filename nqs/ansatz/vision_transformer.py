@@ -116,4 +116,4 @@ def _differences(grid: tuple[int, ...]) -> Int[np.ndarray, "n_patches n_patches"
     """The number of r_j − r_i on the torus for each pair of patches (i, j)."""
     places = np.indices(grid).reshape(len(grid), -1)
     difference = (places[:, None, :] - places[:, :, None]) % np.array(grid)[:, None, None]
-    return np.ravel_multi_index(tuple(difference), grid)
+    return np.asarray(np.ravel_multi_index(tuple(difference), grid))

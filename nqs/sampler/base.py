@@ -5,7 +5,7 @@ its global number, so that the samples do not depend on how chains are divided o
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -43,7 +43,7 @@ class Sampler(eqx.Module):
     n_chains: eqx.AbstractVar[int]
     n_samples: eqx.AbstractVar[int]
     burn_in: eqx.AbstractVar[int]
-    is_direct: eqx.AbstractClassVar[bool]
+    is_direct: ClassVar[bool]
 
     def __check_init__(self):
         if min(self.n_chains, self.n_samples) < 1:

@@ -30,30 +30,20 @@ class Tempering(Sampler):
     """
 
     metropolis: Metropolis
-    n_replicas: int = eqx.field(static=True, default=8)
-    beta_min: float = eqx.field(static=True, default=0.1)
+    n_replicas: int = eqx.field(static=True)
+    beta_min: float = eqx.field(static=True)
+    n_chains: int = eqx.field(static=True)
+    n_samples: int = eqx.field(static=True)
+    burn_in: int = eqx.field(static=True)
     is_direct: ClassVar[bool] = False
 
-    def __check_init__(self):
-        if self.n_replicas < 2:
-            raise ValueError(f"n_replicas = {self.n_replicas}: a ladder needs at least 2")
-        if not 0 < self.beta_min < 1:
-            raise ValueError(f"beta_min = {self.beta_min:g}: must lie between 0 and 1")
-
-    @property
-    def n_chains(self) -> int:
-        """The number of ladders."""
-        return self.metropolis.n_chains
-
-    @property
-    def n_samples(self) -> int:
-        """The samples of a step."""
-        return self.metropolis.n_samples
-
-    @property
-    def burn_in(self) -> int:
-        """Sweeps before the first sample of a run."""
-        return self.metropolis.burn_in
+    def __init__(self, metropolis: Metropolis, n_replicas: int = 8, beta_min: float = 0.1):
+        if n_replicas < 2:
+            raise ValueError(f"n_replicas = {n_replicas}: a ladder needs at least 2")
+        if not 0 < beta_min < 1:
+            raise ValueError(f"beta_min = {beta_min:g}: must lie between 0 and 1")
+        self.metropolis, self.n_replicas, self.beta_min = metropolis, n_replicas, beta_min
+        self.n_chains, self.n_samples, self.burn_in = metropolis.n_chains, metropolis.n_samples, metropolis.burn_in
 
     @property
     def betas(self) -> Float[np.ndarray, " n_replicas"]:
