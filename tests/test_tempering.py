@@ -13,6 +13,7 @@ from hamiltonians.space import Spins
 from nqs import results
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.rbm import rbm_of
+from nqs.guards import measured_warnings
 from nqs.sampler.base import Sampler, sample
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, LocalFlip, all_pairs
@@ -144,6 +145,14 @@ def test_the_samples_are_those_at_beta_one():
 def test_bad_ladders_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Tempering(metropolis(LocalFlip()), *arguments)
+
+
+@pytest.mark.parametrize(("trips", "kinds"), [(0.0, ["round_trips"]), (1.0, [])])
+def test_a_ladder_without_a_round_trip_is_warned_about(trips, kinds):
+    measured = {"energy": 0.0, "energy_error": 1.0, "acceptance": 0.5, "variance": 1.0, "rhat": 1.0}
+    found = list(measured_warnings({**measured, "swap_acceptance": np.array([0.5, 1e-9]), "round_trips": trips}, -9.0))
+    assert [kind for kind, _ in found] == kinds
+    assert all("0.5 1e-09" in text for _, text in found)
 
 
 LADDER = """
