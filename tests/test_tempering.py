@@ -36,19 +36,15 @@ def drawn(sampler: Sampler, ansatz: Ansatz, space: Spins, sweeps: int):
     return run(sampler, ansatz, KEY, chains, start, jnp.asarray(sweeps))
 
 
-@pytest.mark.parametrize(
-    ("space", "move", "n_replicas"),
-    [(Spins(6), LocalFlip(), 4), (Spins(6, 0.0), Exchange(all_pairs(6)), 3)],
-    ids=["flip", "exchange"],
-)
-def test_each_replica_follows_its_power_of_psi(space, move, n_replicas):
+def test_each_replica_follows_its_power_of_psi():
+    space = Spins(6, 0.0)
     ansatz, states = rbm("complex128", visible_bias=True, stddev=0.5, seed=4), all_states(space)
-    sampler = Tempering(metropolis(move), n_replicas, 0.2)
+    sampler = Tempering(metropolis(Exchange(all_pairs(6))), 4, 0.2)
     samples, last, info = drawn(sampler, ansatz, space, 40)
     np.testing.assert_array_equal(samples[:, -1], last[:, 0, :-1])
     psi = np.abs(wave_function(ansatz, states))
     ps = []
-    for level, beta in enumerate(np.linspace(1, 0.2, n_replicas)):
+    for level, beta in enumerate(np.linspace(1, 0.2, 4)):
         p = psi ** (2 * beta)
         ps.append(chi_square_p(np.asarray(last[None, :, level, :-1]), states, p / p.sum()))
     assert min(ps) > 1e-3, ps
@@ -129,14 +125,6 @@ def test_a_chain_does_not_depend_on_the_chains_beside_it():
         jax.tree.leaves(whole[2]), zip(*(jax.tree.leaves(h[2]) for h in halves), strict=True), strict=True
     ):
         np.testing.assert_array_equal(sum(both), one)
-
-
-def test_the_samples_are_those_at_beta_one():
-    """At a ψ with one configuration far above all others, and replicas that are nearly free."""
-    peaked = rbm_of(jnp.zeros((6, 1)), jnp.zeros(1), jnp.full(6, 3.0))
-    samples, last, _ = drawn(Tempering(metropolis(LocalFlip(), 64, 2), 2, 0.01), peaked, Spins(6), 20)
-    assert np.mean(samples) > 0.98
-    assert abs(np.mean(last[:, 1, :-1])) < 0.2
 
 
 @pytest.mark.parametrize(
