@@ -110,23 +110,6 @@ def test_round_trips_of_a_constant_psi():
     np.testing.assert_array_equal(last[:, :, -1], [ends] * 3)
 
 
-def test_a_chain_does_not_depend_on_the_chains_beside_it():
-    sampler, ansatz, space = Tempering(metropolis(LocalFlip(), 8, 5), 3, 0.3), rbm(stddev=0.4), Spins(6)
-    start = sampler.start(space, jax.random.key(1), jnp.arange(8))
-    parts = []
-    for a, b in ((0, 8), (0, 4), (4, 8)):
-        chains = jnp.arange(a, b)
-        np.testing.assert_array_equal(sampler.start(space, jax.random.key(1), chains), start[a:b])
-        parts.append(run(sampler, ansatz, KEY, chains, start[a:b], jnp.asarray(2)))
-    whole, *halves = parts
-    for which in (0, 1):
-        np.testing.assert_array_equal(np.concatenate([half[which] for half in halves]), whole[which])
-    for one, both in zip(
-        jax.tree.leaves(whole[2]), zip(*(jax.tree.leaves(h[2]) for h in halves), strict=True), strict=True
-    ):
-        np.testing.assert_array_equal(sum(both), one)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"), [((1, 0.1), "at least 2"), ((4, 0.0), "between"), ((4, 1.0), "between")]
 )
