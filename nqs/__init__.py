@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nqs.sampler.moves import Exchange as Exchange
     from nqs.sampler.moves import GlobalFlip as GlobalFlip
     from nqs.sampler.moves import LocalFlip as LocalFlip
+    from nqs.sampler.tempering import Tempering as Tempering
 
 _HOMES = {
     "Ansatz": "nqs.ansatz.base",
@@ -54,6 +55,7 @@ _HOMES = {
     "Exchange": "nqs.sampler.moves",
     "GlobalFlip": "nqs.sampler.moves",
     "LocalFlip": "nqs.sampler.moves",
+    "Tempering": "nqs.sampler.tempering",
 }
 
 

@@ -33,6 +33,7 @@ from nqs.sampler.direct import Direct
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.move_rules import default_move
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
+from nqs.sampler.tempering import Tempering
 from nqs.schema import Config
 from nqs.writer import read
 
@@ -134,9 +135,12 @@ def build_sampler(table: schema.Metropolis | schema.Direct, hamiltonian: SpinHam
     move = table.move or default_move(hamiltonian.space.total_sz)
     weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
-    return Metropolis(
+    metropolis = Metropolis(
         moves, table.n_chains, table.n_samples, table.sweeps, table.burn_in, tuple(map(float, weights.values()))
     )
+    if isinstance(table, schema.Tempering):
+        return Tempering(metropolis, table.n_replicas, table.beta_min)
+    return metropolis
 
 
 def build_optimizer(table: Any) -> Optimizer:

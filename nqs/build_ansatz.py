@@ -23,6 +23,7 @@ from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
+from nqs.ansatz.vision_transformer import VisionTransformer
 from nqs.import_path import imported, made
 from nqs.schema import Config
 from nqs.state import PARAMETERS, stream
@@ -68,10 +69,12 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
                 n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
             )
         case schema.Convolutional():
-            if not isinstance(lattice, Lattice) or lattice.kind not in HYPERCUBIC or not lattice.periodic:
-                raise ValueError("kind: a cnn needs a periodic chain, square or cubic lattice")
             options = {"phase": table.phase, "dtype": real}
-            return Convolutional(lattice.extent, table.channels, table.blocks, table.kernel_size, key=key, **options)
+            extent = _periodic_extent("cnn", lattice)
+            return Convolutional(extent, table.channels, table.blocks, table.kernel_size, key=key, **options)
+        case schema.VisionTransformer():
+            extent, sizes = _periodic_extent("vit", lattice), (table.layers, table.width, table.heads, table.patch_size)
+            return VisionTransformer(extent, *sizes, key=key, dtype=real)
         case schema.Jastrow():
             return Jastrow(
                 n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
@@ -100,6 +103,12 @@ def _couplings(hamiltonian: SpinHamiltonian) -> Couplings:
         return Couplings(upper_triangle(couplings))
     except ValueError as error:
         raise ValueError(f"local_fields: {error}") from error
+
+
+def _periodic_extent(kind: str, lattice: Graph | None) -> tuple[int, ...]:
+    if not isinstance(lattice, Lattice) or lattice.kind not in HYPERCUBIC or not lattice.periodic:
+        raise ValueError(f"kind: a {kind} needs a periodic chain, square or cubic lattice")
+    return lattice.extent
 
 
 def _n_filters(alpha: float, group: np.ndarray) -> int:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +25,7 @@ from nqs.parameters import RealView, n_components
 from nqs.recorder import Recorder
 from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
-from nqs.sampler.base import Sampler, sample, start_chains
+from nqs.sampler.base import Sampler, sample
 from nqs.state import MEASURE, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
@@ -86,7 +87,7 @@ class VMC:
     def initial_state(self) -> State:
         """The state before step 0: the parameters of the ansatz and chains at random configurations."""
         theta = self.view.flatten(self.ansatz)
-        x = start_chains(self.hamiltonian.space, stream(self.seed, START), self.chains)
+        x = self.sampler.start(self.hamiltonian.space, stream(self.seed, START), self.chains)
         window = np.zeros((0, 2, self.sampler.n_chains))
         return State(0, theta, x, self.optimizer.init(theta), 0.0, window)
 
@@ -102,7 +103,8 @@ class VMC:
             optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
         except ValueError as error:
             raise InputError(f"the result does not fit: {error}") from error
-        shape = (self.sampler.n_chains, self.hamiltonian.space.n_sites)
+        space, key = self.hamiltonian.space, stream(self.seed, START)
+        shape = eqx.filter_eval_shape(self.sampler.start, space, key, jnp.arange(self.sampler.n_chains)).shape
         if saved["chains"].shape != shape:
             raise InputError(f"the result has chains of shape {saved['chains'].shape}, not {shape}")
         x = jnp.asarray(saved["chains"][self.share])
@@ -236,7 +238,7 @@ class VMC:
         n_samples: int,
         burn_in: int,
         wishes: Wishes = lambda: np.zeros(2),
-    ) -> dict[str, float] | None:
+    ) -> dict[str, Any] | None:
         """The energy at the parameters of a state, by `nqs.measure.measure_energy`; None if a stop was wished for."""
         return measure_energy(
             self.hamiltonian,

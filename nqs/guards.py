@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,14 +41,12 @@ def step_warnings(
         yield "rhat", f"R-hat {last['rhat']:.3g} over {WINDOW} steps: the chains disagree; more sweeps or other moves"
 
 
-def measured_warnings(
-    measured: Mapping[str, float], bound: float, is_direct: bool = False
-) -> Iterator[tuple[str, str]]:
+def measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: bool = False) -> Iterator[tuple[str, str]]:
     """Kind and text of what is suspicious about a measured energy."""
     yield from ((f"measured_{kind}", text) for kind, text in _measured_warnings(measured, bound, is_direct))
 
 
-def _measured_warnings(measured: Mapping[str, float], bound: float, is_direct: bool) -> Iterator[tuple[str, str]]:
+def _measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: bool) -> Iterator[tuple[str, str]]:
     yield from _energy_warnings(measured, bound)
     if not is_direct:
         yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
@@ -56,6 +55,12 @@ def _measured_warnings(measured: Mapping[str, float], bound: float, is_direct: b
             "rhat",
             f"R-hat {measured['rhat']:.3g} of chains started independently: they disagree about the energy, "
             "whose error is not to be trusted",
+        )
+    if measured.get("round_trips", 1) == 0:
+        pairs = " ".join(f"{value:.2g}" for value in measured["swap_acceptance"])
+        yield (
+            "round_trips",
+            f"no replica made a round trip; swap acceptances {pairs}: more replicas or a larger beta_min",
         )
 
 

@@ -1,6 +1,7 @@
 """The energy that is reported: a pass of its own at frozen parameters."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
-from nqs.sampler.base import Sampler, start_chains
+from nqs.sampler.base import Sampler
 from nqs.sampler.passes import sampling_pass
 from nqs.statistics import series_statistics, v_score
 
@@ -27,30 +28,31 @@ def measure_energy(
     chunk_size: int,
     is_stopped: Callable[[], bool],
     observe: Callable[[Int8[Array, "n_local per_chain n_sites"]], None] = lambda samples: None,
-) -> dict[str, float] | None:
+) -> dict[str, Any] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
     `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
-    `nqs.results.MEASURED`; it is the same on every rank. Collective, as is `is_stopped`, which is asked after each step
-    of the sampler: None if it ended the pass. `observe` is called with the samples of each step.
+    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective,
+    as is `is_stopped`, which is asked after each step of the sampler: None if it ended the pass. `observe` is called
+    with the samples of each step.
 
     Raises `RunError` if a local energy is not finite.
     """
     share = communicator.share(sampler.n_chains)
     chains = jnp.arange(share.start, share.stop)
-    x = start_chains(hamiltonian.space, jax.random.fold_in(key, 0), chains)
+    x = sampler.start(hamiltonian.space, jax.random.fold_in(key, 0), chains)
     pass_key = jax.random.fold_in(key, 1)
-    energies, counts = [], np.zeros(2)
+    energies, counts = [], []
     for samples, info in sampling_pass(sampler, ansatz, pass_key, chains, x, n_samples, burn_in):
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
-        counts += [float(info.n_accepted), float(info.n_proposed)]
+        counts.append([info.n_accepted, info.n_proposed, *info.tallies])
         observe(samples)
         if is_stopped():
             return None
     local = np.concatenate(energies, axis=1)
     communicator.require_finite(local, "measurement", "a local energy")
     series = communicator.gather(local)
-    accepted, proposed = communicator.sum(counts)
+    accepted, proposed, *tallies = communicator.sum(np.sum(counts, axis=0))
     measured = None
     if series is not None:
         statistics = series_statistics(series)
@@ -74,5 +76,6 @@ def measure_energy(
             "n_samples": float(series.size),
             "acceptance": float(accepted / proposed),
             "reference": np.nan if reference is None else reference,
+            **sampler.diagnostics(np.array(tallies)),
         }
     return communicator.broadcast_object(measured)

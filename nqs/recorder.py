@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -71,7 +72,7 @@ class Recorder:
             values.append(row[name])
         self._warn(step_warnings(self._columns, self._bound, self._is_direct))
 
-    def snapshot(self, state: State, status: Status, measured: dict[str, float] | None = None) -> Result:
+    def snapshot(self, state: State, status: Status, measured: dict[str, Any] | None = None) -> Result:
         """The result as it stands, also written to the file; collective. The chains are with rank 0 only.
 
         Raises `RunError` if the file of a run that ends cannot be written; one that goes on tries again later.

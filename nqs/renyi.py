@@ -173,7 +173,7 @@ def independent_pairs(
     passes = []
     for replica in range(2):
         start, pass_key = jax.random.split(jax.random.fold_in(key, replica))
-        x = start_chains(space, start, chains)
+        x = sampler.start(space, start, chains)
         passes.append(sampling_pass(sampler, replicas.ansatz, pass_key, chains, x, n_samples, burn_in))
     for (first, _), (second, _) in zip(*passes, strict=True):
         yield jnp.concatenate([first, second], axis=-1)

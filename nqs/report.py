@@ -1,5 +1,6 @@
 """The table of results that a physicist wants."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,13 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
     )
 
 
+def replicas(result: Result) -> Iterator[tuple[str, str]]:
+    """What the replicas of a tempered measurement did: swaps of each pair, from β = 1 on, and round trips."""
+    if "swap_acceptance" in result.measured:
+        yield "swap acc.", " ".join(f"{value:.2f}" for value in result.measured["swap_acceptance"])
+        yield "replicas", f"{result.measured['round_trips']:.0f} round trips"
+
+
 def _last_step(result: Result) -> tuple[str, ...]:
     if result.n_steps == 0:
         return ("-",) * 9
@@ -74,6 +82,8 @@ def print_report(named: list[tuple[Path, Result]]) -> None:
             console.print(f"{name:<11}{value}", highlight=False, markup=False)
         for line in scalar_lines(named[0][1].observables):
             console.print(line, highlight=False, markup=False)
+        for name, value in replicas(named[0][1]):
+            console.print(f"{name:<11}{value}", highlight=False, markup=False)
         return
     table = Table(*COLUMNS)
     for values in rows:

@@ -45,6 +45,11 @@ MEASURED = {
     "acceptance": ("1", "accepted over proposed moves"),
     "reference": (ENERGY, "exact ground-state energy, where there is one"),
 }
+# Also measured, where the sampler has replicas.
+DIAGNOSTICS = {
+    "swap_acceptance": ("1", "accepted over proposed swaps of neighbouring replicas, from beta = 1 on"),
+    "round_trips": ("1", "replicas that went from beta = 1 to beta_min and back, all chains together"),
+}
 
 # Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
 AXES = {
@@ -72,10 +77,11 @@ class Observable:
 class Result:
     """Everything that came of a run.
 
-    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end);
-    `observables` are those of `nqs measure`; `parameters` are by path; `ansatz` is the wave function they belong to,
-    where it is known. `state` holds what a continuation needs, the chains in global order. `warnings` have a kind, a
-    step and a message. `config` is the resolved run file as TOML, empty for a run from a script.
+    `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end, and has
+    those of `DIAGNOSTICS` where the sampler has replicas); `observables` are those of `nqs measure`; `parameters` are
+    by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a continuation needs,
+    the chains in global order. `warnings` have a kind, a step and a message. `config` is the resolved run file as TOML,
+    empty for a run from a script.
     """
 
     status: Status
@@ -86,7 +92,7 @@ class Result:
     history: dict[str, np.ndarray]
     parameters: dict[str, np.ndarray]
     state: dict[str, Any]
-    measured: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[dict[str, Any], ...] = ()
     instance: dict[str, np.ndarray] = field(default_factory=dict)
     observables: dict[str, Observable] = field(default_factory=dict)
@@ -114,7 +120,9 @@ def to_group(result: Result) -> Group:
         name: Dataset(np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",))
         for name in HISTORY
     }
-    measured = {name: Dataset(result.measured[name], _labels(*MEASURED[name], unit)) for name in result.measured}
+    measured = {
+        name: Dataset(result.measured[name], _labels(*(MEASURED | DIAGNOSTICS)[name], unit)) for name in result.measured
+    }
     optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
     state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
     groups = {
@@ -185,7 +193,7 @@ def _require_types(content: Group, measured: dict[str, Any]) -> None:
     status, config = content.attributes["status"], _values(content)["config"]
     if status not in get_args(Status) or not isinstance(config, str):
         raise ValueError(f"status {status!r}, a configuration of type {type(config).__name__}")
-    if not all(isinstance(value, float) for value in measured.values()):
+    if not all(isinstance(measured[name], float) for name in MEASURED if measured):
         raise ValueError("/measured holds what is no number")
 
 

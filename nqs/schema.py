@@ -162,6 +162,15 @@ class Convolutional(Network, tag="cnn", frozen=True, kw_only=True):
     phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
 
 
+class VisionTransformer(Network, tag="vit", frozen=True, kw_only=True):
+    """Transformer with factored attention over patches of a periodic chain, square or cubic lattice."""
+
+    layers: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="encoder blocks")] = 2
+    width: Annotated[Count, Meta(description="dimension of the embedding, a multiple of heads")] = 16
+    heads: Annotated[Count, Meta(description="of the attention")] = 4
+    patch_size: Annotated[Count, Meta(description="sites along each axis, a divisor of every length")] = 2
+
+
 class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
     """Two-body Jastrow factor alone: log psi = sum V x x + sum a x."""
 
@@ -211,6 +220,15 @@ class Direct(Kind, tag="direct", frozen=True, kw_only=True):
 
     n_chains: Annotated[Count, Meta(description="streams of random numbers, all ranks together")] = 128
     n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
+
+
+class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):
+    """Parallel tempering: Metropolis with replicas of every chain at |psi|^(2 beta), which swap places."""
+
+    n_replicas: Annotated[Annotated[int, Meta(ge=2, le=1024)], Meta(description="of each chain, one at each beta")] = 8
+    beta_min: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)], Meta(description="the last beta; they fall linearly from 1")
+    ] = 0.1
 
 
 class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
@@ -286,8 +304,8 @@ class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
     hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
-    ansatz: RBM | FeedForward | Convolutional | Jastrow | Autoregressive | Flax | Custom = RBM()
-    sampler: Metropolis | Direct = Metropolis()
+    ansatz: RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Autoregressive | Flax | Custom = RBM()
+    sampler: Metropolis | Tempering | Direct = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
     run: Run = Run()

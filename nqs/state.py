@@ -26,7 +26,7 @@ class State:
 
     step: int
     theta: Float[np.ndarray, " n_parameters"]
-    x: Int8[Array, "n_local n_sites"]
+    x: Int8[Array, "n_local *chain"]
     optimizer: Any
     shift: float
     window: Float[np.ndarray, "steps 2 n_chains"]

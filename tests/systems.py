@@ -26,6 +26,7 @@ from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
+from nqs.ansatz.vision_transformer import VisionTransformer
 from nqs.local_energy import local_energies
 
 N_SITES = 6
@@ -71,6 +72,7 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm_projected": lambda: Projected(rbm("complex128"), sector(RING, N_SITES, (0,), None, 1)),
     "cnn": lambda: Convolutional((N_SITES,), 3, 1, key=jax.random.key(5)),
     "cnn_phase": lambda: Convolutional((3, 2), 2, 1, 1, key=jax.random.key(5), phase=True),
+    "vit": lambda: VisionTransformer((N_SITES,), 1, 4, 2, 2, key=jax.random.key(6)),
     "jastrow_visible": lambda: Jastrow(N_SITES, key=jax.random.key(4), visible_bias=True, stddev=0.3),
     "jastrow_rbm_complex": lambda: Product((rbm("complex128"), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
     "ffn_log_cosh": lambda: feed_forward("log_cosh"),

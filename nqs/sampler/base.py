@@ -5,10 +5,12 @@ its global number, so that the samples do not depend on how chains are divided o
 """
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Int8, Key
 
 from hamiltonians.space import Spins
@@ -16,13 +18,17 @@ from nqs.ansatz.base import Ansatz
 
 
 class SamplerInfo(eqx.Module):
-    """What happened: proposals made and accepted, summed over the chains of this rank."""
+    """What happened: proposals made and accepted, summed over the chains of this rank.
+
+    `tallies` are further sums, which `Sampler.diagnostics` explains.
+    """
 
     n_accepted: Float[Array, ""]
     n_proposed: Float[Array, ""]
+    tallies: Float[Array, " n_tallies"] = eqx.field(default_factory=lambda: jnp.zeros(0))
 
 
-Draws = tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local n_sites"], SamplerInfo]
+Draws = tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local *chain"], SamplerInfo]
 
 
 class Sampler(eqx.Module):
@@ -64,10 +70,18 @@ class Sampler(eqx.Module):
         ansatz: Ansatz,
         step_key: Key[Array, ""],
         chains: Int[Array, " n_local"],
-        x: Int8[Array, "n_local n_sites"],
+        x: Int8[Array, "n_local *chain"],
         extra_sweeps: Int[Array, ""],
     ) -> Draws:
         """What `sample` gives."""
+
+    def start(self, space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local *chain"]:
+        """The state of the chains with these global numbers before the first step: a configuration each."""
+        return start_chains(space, key, chains)
+
+    def diagnostics(self, tallies: Float[np.ndarray, " n_tallies"]) -> dict[str, Any]:
+        """What the tallies of all ranks say, by the names of `nqs.results.DIAGNOSTICS`."""
+        return {}
 
 
 def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
@@ -81,10 +95,10 @@ def sample(
     ansatz: Ansatz,
     step_key: Key[Array, ""],
     chains: Int[Array, " n_local"],
-    x: Int8[Array, "n_local n_sites"],
+    x: Int8[Array, "n_local *chain"],
     extra_sweeps: Int[Array, ""],
 ) -> Draws:
-    """The samples of one step, the configurations the chains end in (the last samples), and what happened.
+    """The samples of one step, the state the chains end in (mostly the last samples), and what happened.
 
     `step_key` is fold_in(root, step), `chains` the global numbers of the chains, `extra_sweeps` are done before the
     first sample.

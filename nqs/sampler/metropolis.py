@@ -66,7 +66,7 @@ class Metropolis(Sampler):
         zero = jnp.zeros(())
 
         def one_sweep(index, state):
-            return _sweep(self, ansatz, shared_key, keys, index, state)
+            return sweep(self, ansatz, shared_key, keys, index, state)
 
         def one_sample(state, index):
             first = index * self.sweeps + jnp.where(index == 0, 0, extra_sweeps)
@@ -80,7 +80,8 @@ class Metropolis(Sampler):
         return jnp.swapaxes(samples, 0, 1), x, info
 
 
-def _sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state):
+def sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state, beta=1.0):
+    """A sweep of |ψ|^{2β}: the new `state`, which is the configurations, their caches and what happened so far."""
     n_sites = state[0].shape[-1]
     n_proposals = n_sites + 1
 
@@ -103,7 +104,7 @@ def _sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state):
             flips, changes = jax.vmap(move.propose)(draws[number], x)
             log_ratios = jax.vmap(ansatz.log_ratio)(caches, x, flips)
             advanced = jax.vmap(ansatz.advance)(caches, x, flips)
-            return jax.vmap(lambda f, y: f.apply(y))(flips, x), advanced, 2 * jnp.real(log_ratios), changes
+            return jax.vmap(lambda f, y: f.apply(y))(flips, x), advanced, 2 * beta * jnp.real(log_ratios), changes
 
         return branch
 
