@@ -1,26 +1,28 @@
-"""The run file as typed structs: the one place that says which tables, kinds and keys there are.
+"""The run file as typed structs: which tables, kinds and keys there are.
 
 Nothing here imports JAX or NumPy, so that help and errors are instant.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-Count = Annotated[int, Meta(ge=1, le=2**31)]
-Positive = Annotated[float, Meta(gt=0)]
-NonNegative = Annotated[float, Meta(ge=0)]
+from nqs.schema_ansatz import RBM as RBM
+from nqs.schema_ansatz import Autoregressive as Autoregressive
+from nqs.schema_ansatz import Convolutional as Convolutional
+from nqs.schema_ansatz import FeedForward as FeedForward
+from nqs.schema_ansatz import Flax as Flax
+from nqs.schema_ansatz import Jastrow as Jastrow
+from nqs.schema_ansatz import Network as Network
+from nqs.schema_ansatz import Sector as Sector
+from nqs.schema_ansatz import VisionTransformer as VisionTransformer
+from nqs.schema_table import Count, Kind, Positive, Table
+from nqs.schema_table import Custom as Custom
+
 OneEach = float | tuple[float, ...]
 Edge = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 Schedule = dict[str, float | int | bool | str]
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the run file."""
-
-
-class Kind(Table, tag_field="kind", frozen=True, kw_only=True):
-    """A table that says with `kind` which of several it is."""
+Rate = Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")]
 
 
 class OnLattice(Kind, frozen=True, kw_only=True):
@@ -95,107 +97,6 @@ class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, k
     transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
 
 
-class Custom(Kind, tag="custom", frozen=True, kw_only=True):
-    """A class of your own: write kind = "module:Class" and its keyword arguments as keys."""
-
-    path: Annotated[str, Meta(description='"module:Class", from here or an installed package')]
-    arguments: Annotated[dict[str, Any], Meta(description="keyword arguments of the class")] = {}
-
-
-class Sector(Table, frozen=True, kw_only=True):
-    """The symmetry sector that a wave function is projected on; characters refer to H as built."""
-
-    momentum: Annotated[
-        tuple[int, ...] | None, Meta(description="k of each axis, in units of 2 pi / length: [0, 1]")
-    ] = None
-    point_group: Annotated[
-        Literal["A1", "A2", "B1", "B2"] | None,
-        Meta(description="A1 trivial, A2 odd in reflections; B1, B2"),
-    ] = None
-    spin_flip: Annotated[Literal[1, -1] | None, Meta(description="parity under the flip of all spins")] = None
-
-
-class Network(Kind, frozen=True, kw_only=True):
-    sector: Annotated[Sector | None, Meta(description="project on momentum, point_group, spin_flip; none")] = None
-    jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
-
-
-class RBM(Network, tag="rbm", frozen=True, kw_only=True):
-    """Restricted Boltzmann machine: log psi = sum a x + sum log cosh(b + x W)."""
-
-    symmetry: Annotated[
-        Literal["none", "translation", "lattice"],
-        Meta(description="weights tied by translations, or by the point group as well"),
-    ] = "none"
-    alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
-    visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
-    complex: Annotated[bool, Meta(description="complex parameters")] = False
-    stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
-
-
-Activation = Literal["log_cosh", "tanh", "gelu", "silu", "relu"]
-
-
-class FeedForward(Network, tag="ffn", frozen=True, kw_only=True):
-    """Fully connected network with one output, log |psi|, or two."""
-
-    widths: Annotated[tuple[Count, ...], Meta(min_length=1, description="units of each hidden layer")] = (64, 64)
-    activation: Annotated[Activation, Meta(description="between the layers")] = "log_cosh"
-    phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
-
-
-class Flax(Network, tag="flax", frozen=True, kw_only=True):
-    """Any Flax linen module, as of NetKet: (batch, n_sites) to log psi (batch,), in the module's own precision."""
-
-    module: Annotated[str, Meta(description='"package.module:Class"')]
-    arguments: Annotated[
-        dict[str, float | int | bool | str | list[int]], Meta(description="keyword arguments of the class")
-    ] = {}
-
-
-class Convolutional(Network, tag="cnn", frozen=True, kw_only=True):
-    """Residual network of circular convolutions on a periodic chain, square or cubic lattice."""
-
-    channels: Annotated[Count, Meta(description="of every layer")] = 8
-    blocks: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="residual blocks of two convolutions")] = 2
-    kernel_size: Annotated[Count, Meta(description="sites along each axis, odd")] = 3
-    phase: Annotated[bool, Meta(description="a second output, the phase of psi")] = False
-
-
-class VisionTransformer(Network, tag="vit", frozen=True, kw_only=True):
-    """Transformer with factored attention over patches of a periodic chain, square or cubic lattice."""
-
-    layers: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="encoder blocks")] = 2
-    width: Annotated[Count, Meta(description="dimension of the embedding, a multiple of heads")] = 16
-    heads: Annotated[Count, Meta(description="of the attention")] = 4
-    patch_size: Annotated[Count, Meta(description="sites along each axis, a divisor of every length")] = 2
-
-
-class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
-    """Two-body Jastrow factor alone: log psi = sum V x x + sum a x."""
-
-    visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
-    complex: Annotated[bool, Meta(description="complex parameters")] = False
-    stddev: Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")] = 0.01
-
-
-class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
-    """Normalised product of conditionals, psi(x) = prod psi_i(x_i | x_<i), sampled directly."""
-
-    network: Annotated[
-        Literal["dense", "recurrent"], Meta(description="masked dense layers, or gated recurrent units along the sites")
-    ] = "dense"
-    widths: Annotated[
-        Annotated[tuple[Annotated[int, Meta(ge=1, le=10**6)], ...], Meta(min_length=1)] | None,
-        Meta(description="units of each hidden layer; [64] dense, [32] recurrent"),
-    ] = None
-    activation: Annotated[Activation | None, Meta(description="of the dense layers; tanh")] = None
-    phase: Annotated[bool, Meta(description="outputs for the phase of psi; else psi is positive")] = False
-    local_fields: Annotated[
-        bool, Meta(description="sum_{j<i} J_ij x_j as an input of site i, of a Hamiltonian with couplings J")
-    ] = False
-
-
 MoveName = Literal["flip", "exchange", "global_flip"]
 
 
@@ -234,25 +135,19 @@ class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):
 class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
     """Gradient descent."""
 
-    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
-        0.01
-    )
+    learning_rate: Rate = 0.01
 
 
 class Adam(Kind, tag="adam", frozen=True, kw_only=True):
     """Adam."""
 
-    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
-        1e-3
-    )
+    learning_rate: Rate = 1e-3
     b1: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the first moment")] = 0.9
     b2: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the second moment")] = 0.999
 
 
 class Natural(Kind, frozen=True, kw_only=True):
-    learning_rate: Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")] = (
-        0.05
-    )
+    learning_rate: Rate = 0.05
     diagonal_shift: Annotated[
         Positive | Schedule, Meta(description="lambda in (S + lambda)^-1 F, a number or a schedule")
     ] = 1e-2

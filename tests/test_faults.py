@@ -8,13 +8,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
 
-from nqs import files, load, results
+from nqs import load, results
 from nqs.writer import read
 
 LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2, "--run.output", "x.h5")
@@ -195,57 +194,6 @@ def test_a_script_whose_run_fails_on_all_ranks_keeps_the_last_good_snapshot(fold
     assert results.read(folder / "x.h5").status == "failed"
 
 
-@pytest.mark.parametrize("ranks", RANKS)
-def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
-    options = ("--optimizer.kind", "sgd", "--optimizer.learning_rate", 1e200, "--run.output", "x.h5")
-    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
-    assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: step")]
-    assert re.match(r"nqs: step \d+, rank \d+: (the energy of chain \d+|a parameter) is not finite", line)
-    assert "x.h5 keeps the last good snapshot" in line
-    kept = results.read(folder / "x.h5")
-    assert kept.status == "failed"
-    assert all(np.isfinite(values).all() for values in kept.parameters.values())
-
-
-BROKEN = """
-import jax, jax.numpy as jnp, nqs
-
-class Kinked(nqs.Ansatz):
-    scale: jax.Array
-    def __init__(self, n_sites, *, key):
-        self.scale = jnp.zeros(())
-    def __call__(self, x):
-        return jnp.sqrt(self.scale)
-
-class Undefined(nqs.Ansatz):
-    scale: jax.Array
-    def __init__(self, n_sites, *, key):
-        self.scale = jnp.ones(())
-    def __call__(self, x):
-        return jnp.where(jnp.sum(x) == 0, jnp.nan, 0.0) * self.scale
-"""
-NOT_FINITE = {
-    "gradient": ("Kinked", 3, r"nqs: step 0, rank [0-2, ]+: the energy gradient is not finite"),
-    "measurement": ("Undefined", 0, r"nqs: measurement, rank [0-2, ]+: a local energy is not finite"),
-}
-
-
-@pytest.mark.parametrize("ranks", RANKS)
-@pytest.mark.parametrize("what", NOT_FINITE)
-def test_what_is_not_finite_ends_the_run_and_names_what_is_kept(folder, what, ranks):
-    """The derivative of √θ at θ = 0; local energies beside configurations whose ψ is no number."""
-    name, steps, message = NOT_FINITE[what]
-    (folder / "models.py").write_text(BROKEN)
-    options = ("--ansatz.kind", f"models:{name}", "--run.steps", steps, "--run.output", "x.h5")
-    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
-    assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: ") and "finite" in line]
-    assert re.match(message, line)
-    assert line.endswith("x.h5 keeps the last good snapshot, of 0 steps")
-    assert results.read(folder / "x.h5").status == "failed"
-
-
 @pytest.mark.mpi
 def test_input_that_is_wrong_on_one_rank_only_ends_all(folder):
     """Rank 1 works in another folder, where the couplings are missing."""
@@ -322,53 +270,3 @@ def test_results_of_every_state_are_reported(folder, capsys):
     for state in ("interrupted", "failed", "complete"):
         results.write(folder / "x.h5", replace(results.read(folder / "x.h5"), status=state))
         assert status() == state
-
-
-def content(path: Path) -> dict[str, Any]:
-    """All that a result holds, but for times, its own name and how it was started."""
-
-    def flat(item: files.Group | files.Dataset, name: str) -> dict[str, Any]:
-        if isinstance(item, files.Dataset):
-            return {name: item.values}
-        children = {key: child for key, child in item.items.items() if key not in ("provenance", "wall_time")}
-        found = {f"{name}/{key}": value for key, child in children.items() for key, value in flat(child, key).items()}
-        return found | {f"{name}@{key}": value for key, value in item.attributes.items()}
-
-    found = flat(files.read(path), "")
-    return found | {"/config": found["/config"].replace(path.name, "")}
-
-
-def test_a_result_reruns_itself(folder, monkeypatch, capsys):
-    """A finished one is done; started afresh it gives the same content."""
-    monkeypatch.chdir(folder)
-    assert call("run", "small.toml", "--run.output", "x.h5") == 0
-    capsys.readouterr()
-    assert call("run", "x.h5") == 0
-    assert "complete already" in capsys.readouterr().out
-    assert call("run", "x.h5", "--run.output", "y.h5") == 0
-    one, other = content(folder / "x.h5"), content(folder / "y.h5")
-    assert one.keys() == other.keys()
-    for name, values in one.items():
-        np.testing.assert_array_equal(other[name], values, err_msg=name)
-
-
-def test_a_result_reruns_with_the_disorder_and_the_start_that_its_run_file_names(folder, monkeypatch, capsys):
-    """An override of the instance draws other couplings, and init_from is read again."""
-    monkeypatch.chdir(folder)
-    (folder / "sk.toml").write_text(
-        SMALL.replace('"transverse_ising"', '"sherrington_kirkpatrick"').replace("extent = [8]", "n_sites = 8")
-    )
-    assert call("run", "sk.toml", "--run.output", "a.h5") == 0
-    assert call("run", "a.h5", "--hamiltonian.instance", 1, "--run.output", "b.h5") == 0
-    one, other = (results.read(folder / name).instance["couplings"] for name in ("a.h5", "b.h5"))
-    assert not np.array_equal(one, other)
-    capsys.readouterr()
-    assert call("exact", "a.h5") == 0
-    exact = capsys.readouterr().out
-    assert call("exact", "a.h5", "--hamiltonian.instance", 1) == 0
-    assert capsys.readouterr().out != exact
-    assert call("run", "sk.toml", "--run.init_from", "a.h5", "--run.output", "c.h5") == 0
-    assert call("run", "c.h5", "--run.output", "d.h5") == 0
-    energies = [results.read(folder / name).history["energy"] for name in ("a.h5", "c.h5", "d.h5")]
-    np.testing.assert_array_equal(energies[1], energies[2])
-    assert energies[0][0] != energies[1][0]

@@ -36,7 +36,7 @@ def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
     assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2000") == 0
     text = capsys.readouterr().out
     found = nqs.load("x.h5")
-    assert found.status == result.status
+    assert results.read(folder / "x.h5").status == result.status
     for name, values in result.history.items():
         np.testing.assert_array_equal(found.history[name], values)
     np.testing.assert_array_equal(found.parameters["weights"], result.parameters["weights"])

@@ -16,7 +16,7 @@ from nqs.ansatz.jastrow import Jastrow
 from nqs.blocks import Blocks, jackknife
 from nqs.observables import LocalObservables, estimates, local_observables
 from nqs.parallel import Communicator
-from nqs.sampler.metropolis import start_chains
+from nqs.sampler.base import start_chains
 from nqs.sampler.passes import sampling_pass
 from nqs.statistics import block_sizes, blocked_error
 

@@ -97,6 +97,7 @@ def test_both_replicas_are_sampled_together():
     assert 1e-3 < chi_square_p(np.stack(batches), pairs[possible], p[possible] / p.sum()) < 1 - 1e-3
 
 
+@pytest.mark.slow
 def test_z_scores_of_the_entropy():
     """400 independent runs at once, of two steps each."""
     space, region = Spins(6), [0, 1, 2]

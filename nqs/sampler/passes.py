@@ -20,7 +20,7 @@ def sampling_pass(
     ansatz: Ansatz,
     key: Key[Array, ""],
     chains: Int[Array, " n_local"],
-    x: Int8[Array, "n_local n_sites"],
+    x: Int8[Array, "n_local *chain"],
     n_samples: int,
     burn_in: int,
 ) -> Iterator[tuple[Int8[Array, "n_local per_chain n_sites"], SamplerInfo]]:
