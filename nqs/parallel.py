@@ -23,9 +23,10 @@ from nqs.launcher import end_with_launcher, refuse_foreign_launcher
 
 T = TypeVar("T")
 
-# Waiting ranks look for a message without a pause for a while, then now and then.
+# Waiting ranks look for a message without a pause for a while, then more and more seldom.
 SPIN_SECONDS = 1e-3
 NAP_SECONDS = 5e-5
+LONGEST_NAP_SECONDS = 1e-2
 # How long a message may be under way from a rank that has left.
 LEAVE_SECONDS = 3.0
 
@@ -180,7 +181,7 @@ class Communicator:
             now = time.monotonic()
             if now < patience:
                 continue
-            time.sleep(NAP_SECONDS)
+            time.sleep(min(LONGEST_NAP_SECONDS, max(NAP_SECONDS, (now - patience) / 20)))
             if left_at is None and self._farewells is not None and self._farewells.iprobe():
                 left_at = now
             if left_at is not None and now - left_at > LEAVE_SECONDS:

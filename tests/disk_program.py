@@ -1,6 +1,6 @@
-"""Run by test_disk_faults: `disk_program.py FILE [FAULT [END]]` optimises for 20 steps, with a snapshot after each.
+"""Run by test_disk_faults: `disk_program.py FILE [FAULT …]` optimises for 20 steps, with a snapshot after each.
 
-After step 5 rank 0 does FAULT, after step 9 END: `limit` and `unlimit` the size of files, `fill` the disk, `remove` its
+Rank 0 does a FAULT after the steps 5, 9 and 12: `limit` and `unlimit` the size of files, `fill` the disk, `remove` its
 folder, or make it `readonly` and `writable`. A file that exists is continued.
 """
 
@@ -38,7 +38,7 @@ ACTIONS = {
     "writable": lambda: subprocess.run(["umount", path.parent], check=True),
 }
 communicator = nqs.connect()
-at_step = dict(zip((5, 9), sys.argv[2:], strict=False))
+at_step = dict(zip((5, 9, 12), sys.argv[2:], strict=False))
 
 
 def act(row: dict[str, float]) -> None:

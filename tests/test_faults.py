@@ -117,13 +117,13 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     uninterrupted one, bit for bit.
     """
     limit = ("--run.steps", 800, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 40_000)
-    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
+    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
     for killed, when in KILLS:
         wrapper = ["sh", "-c", '"$0" "$@"; true'] if killed == "launcher of a wrapper" else []
         command = (*wrapper, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5")
-        with begin(folder, *command, ranks=3) as process:
+        with begin(folder, *command, ranks=2) as process:
             if when == "start-up":
                 time.sleep(moments.uniform(0, 3))
             else:
@@ -135,7 +135,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
         assert process.returncode != 0
         assert_gone(folder)
         assert not (folder / "x.h5").exists() or read(folder / "x.h5").status == "died"
-    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
+    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=2, cwd=folder)
     assert done.returncode == 0, done.stderr
     for name, values in history(folder / "whole.h5").items():
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)

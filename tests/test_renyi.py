@@ -80,6 +80,7 @@ def test_nested_regions():
     assert nested_regions(range(4), 4).shape == (1, 4)
 
 
+@pytest.mark.slow
 def test_both_replicas_are_sampled_together():
     """With one region for both terms, only an exchange in both replicas at once changes the magnetisation of it."""
     space, n = Spins(4, 0.0), 2048

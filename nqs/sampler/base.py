@@ -84,6 +84,7 @@ class Sampler(eqx.Module):
         return {}
 
 
+@eqx.filter_jit
 def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
     """Independent, uniformly drawn configurations for the chains with these global numbers."""
     return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
