@@ -57,6 +57,7 @@ def bimodal(n_sites: int, coupling: float, bias: float) -> Ansatz:
     return rbm_of(jnp.full((n_sites, n_sites), coupling), jnp.full(n_sites, bias))
 
 
+@pytest.mark.slow
 def test_tempering_crosses_between_modes_where_single_flips_stay():
     """The modes of a ferromagnetic machine have weights as 4 to 1 and next to nothing between them."""
     n_sites, space = 8, Spins(8)
