@@ -17,6 +17,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError, RunError
 from nqs.guards import energy_bound, measured_warnings
 from nqs.measure_observables import measure_observables
+from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator
 from nqs.provenance import describe_launch, ended
 from nqs.report import array_lines, print_report
@@ -56,8 +57,9 @@ def measure(
         launch = describe_launch(communicator, seed)
         if communicator.is_root:
             n_chains = vmc.sampler.n_chains
-            print(f"{vmc.hamiltonian.convention}, {vmc.hamiltonian.space.n_sites} sites")
-            print(f"{n_samples} samples of {n_chains} chains after {burn_in} sweeps, seed {seed}", flush=True)
+            with may_fail_to_print():
+                print(f"{vmc.hamiltonian.convention}, {vmc.hamiltonian.space.n_sites} sites")
+                print(f"{n_samples} samples of {n_chains} chains after {burn_in} sweeps, seed {seed}")
         found = measure_observables(
             vmc,
             ansatz,
@@ -69,7 +71,8 @@ def measure(
         )
         if found is None:
             if communicator.is_root:
-                print(f"{path}: stopped before the end, nothing is written", flush=True)
+                with may_fail_to_print():
+                    print(f"{path}: stopped before the end, nothing is written")
             return STOPPED
         measured, observables = found
         provenance = (*result.provenance, ended(launch))
@@ -77,12 +80,12 @@ def measure(
         communicator.on_root(lambda: writer and _write(writer, result))
         communicator.barrier()
     if communicator.is_root:
-        for _, text in measured_warnings(measured, energy_bound(vmc.hamiltonian), vmc.sampler.is_direct):
-            print(f"nqs: {text}", file=sys.stderr)
-        print_report([(path, result)])
-        for line in array_lines(observables):
-            print(line)
-        sys.stdout.flush()
+        with may_fail_to_print():
+            for _, text in measured_warnings(measured, energy_bound(vmc.hamiltonian), vmc.sampler.is_direct):
+                print(f"nqs: {text}", file=sys.stderr)
+            print_report([(path, result)])
+            for line in array_lines(observables):
+                print(line)
     return 0
 
 
