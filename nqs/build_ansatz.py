@@ -17,8 +17,9 @@ from nqs.ansatz.base import Ansatz
 from nqs.ansatz.convolutional import Convolutional
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
-from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.ansatz.recurrent import Recurrent
@@ -59,11 +60,12 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
     complex_or_real = {"float64": "complex128", "float32": "complex64"}[real] if getattr(table, "complex", 0) else real
     match table:
         case schema.RBM():
-            options = {"visible_bias": table.visible_bias, "dtype": complex_or_real, "stddev": table.stddev}
-            if table.symmetry == "none":
-                return RBM(n_sites, table.alpha, key=key, **options)
-            group = symmetry_group(lattice, table.symmetry)
-            return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
+            if table.phase and table.complex:
+                raise ValueError("phase: complex parameters give psi its phase already")
+            amplitude = _rbm(table, complex_or_real, n_sites, lattice, key)
+            if not table.phase:
+                return amplitude
+            return Product((amplitude, Phase(_rbm(table, real, n_sites, lattice, jax.random.fold_in(key, 2)))))
         case schema.FeedForward():
             return FeedForward(
                 n_sites, table.widths, key=key, activation=table.activation, phase=table.phase, dtype=real
@@ -83,6 +85,14 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
             return FlaxAnsatz(imported(table.module)(**table.arguments), n_sites, key=key)
         case _:
             return made(table, Ansatz, n_sites, key=key)
+
+
+def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
+    options = {"visible_bias": table.visible_bias, "dtype": dtype, "stddev": table.stddev}
+    if table.symmetry == "none":
+        return RBM(n_sites, table.alpha, key=key, **options)
+    group = symmetry_group(lattice, table.symmetry)
+    return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
 
 
 def _autoregressive(

@@ -37,6 +37,7 @@ class RBM(Network, tag="rbm", frozen=True, kw_only=True):
     alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
     visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
     complex: Annotated[bool, Meta(description="complex parameters")] = False
+    phase: Annotated[bool, Meta(description="a second machine, real as the first, for the phase of psi")] = False
     stddev: Stddev = 0.01
 
 

@@ -25,6 +25,7 @@ MPI_SETTINGS = {
 # Serial, and several ranks.
 RANKS = [0, pytest.param(3, marks=pytest.mark.mpi)]
 
+# Three samples a chain: too few for R-hat, whose library takes two seconds to import.
 SMALL = """
 [hamiltonian]
 kind = "transverse_ising"
@@ -33,14 +34,14 @@ transverse_field = 0.8
 
 [sampler]
 n_chains = 10
-n_samples = 40
+n_samples = 30
 burn_in = 5
 
 [optimizer]
 kind = "sr"
 
 [measure]
-n_samples = 400
+n_samples = 30
 burn_in = 20
 
 [run]
@@ -120,5 +121,5 @@ def small_vmc(**options) -> Any:
 
     hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
     ansatz = nqs.RBM(8, key=jax.random.key(0))
-    sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=40)
+    sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=30)
     return nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(0.02), **options)

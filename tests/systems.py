@@ -20,8 +20,9 @@ from nqs.ansatz.base import Ansatz
 from nqs.ansatz.convolutional import Convolutional
 from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
-from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.ansatz.recurrent import Recurrent
@@ -66,6 +67,7 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm": rbm,
     "rbm_visible": lambda: rbm(visible_bias=True),
     "rbm_complex_visible": lambda: rbm("complex128", visible_bias=True),
+    "rbm_phase": lambda: Product((rbm(visible_bias=True), Phase(rbm(visible_bias=True, seed=1)))),
     "rbm_symmetric": lambda: SymmetricRBM(
         symmetry_group(RING, "translation"), 2, key=jax.random.key(3), visible_bias=True, stddev=0.3
     ),

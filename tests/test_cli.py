@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from launching import BIN, SMALL, call, history, nqs, small_result
+from launching import BIN, SMALL, call, history, small_result
 
 from nqs import results
 
@@ -60,7 +60,8 @@ def test_an_output_that_nobody_reads_ends_no_run(folder):
 
 def test_run_report_plot_exact(folder, capsys):
     assert call("run", "small.toml") == 0
-    text = capsys.readouterr().out
+    text, log = capsys.readouterr()
+    assert "\x1b" not in text + log
     result = results.read(folder / "results/small.h5")
     assert result.status == "complete"
     assert result.n_steps == 6
@@ -117,9 +118,3 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert "# 72 real parameters" in text
     assert "memory" in text
     assert [path.name for path in folder.iterdir()] == ["small.toml"]
-
-
-def test_a_log_has_no_bar(folder):
-    done = nqs("run", "small.toml", cwd=folder)
-    assert done.returncode == 0
-    assert "\x1b" not in done.stdout + done.stderr

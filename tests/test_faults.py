@@ -1,5 +1,6 @@
 """Stops, deaths and failures of runs, serial and under mpirun: what is left is whole, the exit code says what was."""
 
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
 
 from nqs import load, results
+from nqs.lock import is_being_written
 from nqs.writer import read
 
 LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2, "--run.output", "x.h5")
@@ -63,10 +65,12 @@ def ranks_of(folder: Path) -> list[int]:
 
 
 def assert_gone(folder: Path) -> None:
+    """No rank is left, nor its lock: a process that is in an fsync when it is killed keeps its files for a moment."""
     deadline = time.monotonic() + 10
-    while ranks_of(folder) and time.monotonic() < deadline:
+    while (ranks_of(folder) or is_being_written(folder / "x.h5")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ranks_of(folder) == []
+    assert not is_being_written(folder / "x.h5")
 
 
 STOPS = ["SIGUSR1", "SIGTERM", "SIGINT", "file", "max_seconds"]
@@ -101,13 +105,13 @@ def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
     assert sorted(path.name for path in folder.iterdir()) == ["small.toml", "x.h5"]
 
 
-# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 800 of the whole run.
+# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 400 of the whole run.
 KILLS = (
     ("launcher", "start-up"),
     ("rank", 0),
-    ("launcher of a wrapper", 200),
-    ("rank", 500),
-    ("launcher", 800),
+    ("launcher of a wrapper", 100),
+    ("rank", 250),
+    ("launcher", 400),
 )
 
 
@@ -116,7 +120,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
-    limit = ("--run.steps", 800, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 40_000)
+    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 40_000)
     whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
@@ -222,18 +226,33 @@ WRONG = {
 }
 
 
+# Each command of a line, one after the other on all ranks; the code of the first rank is written after each.
+COMMANDS = """
+import json, os, sys
+from nqs import cli
+for command in json.loads(sys.argv[1]):
+    try:
+        cli.main(command)
+    except SystemExit as left:
+        if "0" in (os.environ.get("PMI_RANK"), os.environ.get("OMPI_COMM_WORLD_RANK")):
+            print("nqs: code", left.code, file=sys.stderr)
+"""
+
+
 @pytest.mark.mpi
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_is_refused_once_by_all_ranks(folder, name):
-    arguments, message = WRONG[name]
+def test_wrong_input_is_refused_once_by_all_ranks(folder):
     (folder / "wrong.toml").write_text(SMALL.replace("extent", "extend"))
     (folder / "couplings.toml").write_text('[hamiltonian]\nkind = "sherrington_kirkpatrick"\ncouplings = "J.txt"')
     (folder / "foreign.h5").write_text("no HDF5")
     before = sorted(folder.iterdir())
-    done = nqs(*arguments, ranks=3, cwd=folder)
-    assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs:")]
-    assert message in line
+    commands = json.dumps([arguments for arguments, _ in WRONG.values()])
+    done = start(sys.executable, "-c", COMMANDS, commands, ranks=3, cwd=folder)
+    assert done.returncode == 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("nqs:")]
+    assert len(lines) == 2 * len(WRONG)
+    for (_, message), line, code in zip(WRONG.values(), lines[::2], lines[1::2], strict=True):
+        assert message in line
+        assert code == "nqs: code 2"
     assert "Traceback" not in done.stderr
     assert sorted(folder.iterdir()) == before
 

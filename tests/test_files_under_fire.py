@@ -46,11 +46,12 @@ def test_reads_while_a_process_writes(tmp_path):
 
 @pytest.mark.slow
 def test_10000_reads_beside_a_run_on_three_ranks(tmp_path):
-    """Snapshots as fast as they can be written; the run is stopped and has nothing to say about its readers."""
+    """A snapshot after nearly every step; the run is stopped and has nothing to say about its readers."""
     path = tmp_path / "x.h5"
     (tmp_path / "small.toml").write_text(SMALL)
-    options = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.001, "--run.output", path)
-    command = map(str, (BIN / "mpirun", "-n", 3, BIN / "nqs", "run", "small.toml", *options))
+    options = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.02, "--run.output", path)
+    slow_steps = ("--sampler.n_samples", 10_000, "--optimizer.kind", "sgd")
+    command = map(str, (BIN / "mpirun", "-n", 3, BIN / "nqs", "run", "small.toml", *options, *slow_steps))
     environment = {**os.environ, **MPI_SETTINGS}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as run:
         while not path.exists():

@@ -13,8 +13,9 @@ from hamiltonians.space import Flip, Spins
 from nqs.ansatz.autoregressive import Couplings
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.feed_forward import FeedForward
-from nqs.ansatz.jastrow import Jastrow, Product
+from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
 from nqs.renyi import Replicas, nested_regions
@@ -32,6 +33,7 @@ CASES = {
     "jastrow": lambda: Jastrow(N_SITES, key=jax.random.key(0)),
     "jastrow_complex_visible": lambda: Jastrow(N_SITES, key=jax.random.key(0), dtype="complex128", visible_bias=True),
     "jastrow_rbm": lambda: Product((Jastrow(N_SITES, key=jax.random.key(0)), CASES["rbm_complex"]())),
+    "rbm_phase": lambda: Product((CASES["rbm"](), Phase(CASES["rbm_visible"]()))),
     "projected": lambda: Projected(CASES["rbm_complex"](), sector(RING, N_SITES, (0,), None, 1)),
     "projected_positive": lambda: Projected(CASES["rbm"](), sector(RING, N_SITES, (0,), "A1")),
     "masked_dense": lambda: MaskedDense(Spins(N_SITES), (16, 8), key=jax.random.key(0)),

@@ -11,6 +11,7 @@ from systems import HAMILTONIANS, N_SITES, RING, all_local_energies, feed_forwar
 
 import nqs
 from hamiltonians.ising import TransverseIsing
+from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
 from nqs.gram import dense_factors
@@ -26,6 +27,7 @@ derivatives = eqx.filter_jit(log_derivatives)
 ANSATZE = {
     "rbm": lambda: rbm(visible_bias=True),
     "rbm_complex": lambda: rbm("complex128", visible_bias=True),
+    "rbm_phase": lambda: Product((rbm(visible_bias=True), Phase(rbm(seed=1)))),
     "ffn_phase": lambda: feed_forward("tanh", phase=True, widths=(4, 3)),
     "flax_complex": lambda: netket_rbm(complex),
 }
@@ -118,7 +120,7 @@ def test_solvers_agree_where_the_matrix_is_nearly_singular():
         assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("name", ["rbm", "rbm_complex", "ffn_phase"])
+@pytest.mark.parametrize("name", ["rbm", "rbm_complex", "rbm_phase", "ffn_phase"])
 def test_factors_of_dense_layers_hold_every_log_derivative(name):
     """‖O‖² = Σ_layers ‖a‖²‖g‖² for each component."""
     ansatz, x = ANSATZE[name](), samples(n=5)

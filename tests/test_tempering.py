@@ -39,8 +39,8 @@ def drawn(sampler: Sampler, ansatz: Ansatz, space: Spins, sweeps: int):
 def test_each_replica_follows_its_power_of_psi():
     space = Spins(6, 0.0)
     ansatz, states = rbm("complex128", visible_bias=True, stddev=0.5, seed=4), all_states(space)
-    sampler = Tempering(metropolis(Exchange(all_pairs(6))), 4, 0.2)
-    samples, last, info = drawn(sampler, ansatz, space, 40)
+    sampler = Tempering(metropolis(Exchange(all_pairs(6)), 1024), 4, 0.2)
+    samples, last, info = drawn(sampler, ansatz, space, 20)
     np.testing.assert_array_equal(samples[:, -1], last[:, 0, :-1])
     psi = np.abs(wave_function(ansatz, states))
     ps = []
@@ -135,7 +135,7 @@ extent = [6]
 [sampler]
 kind = "tempering"
 n_chains = 6
-n_samples = 24
+n_samples = 18
 burn_in = 5
 n_replicas = 3
 
@@ -143,7 +143,7 @@ n_replicas = 3
 kind = "sr"
 
 [measure]
-n_samples = 96
+n_samples = 18
 burn_in = 5
 
 [run]

@@ -39,7 +39,7 @@ def assert_standard(z: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "per_chain"), [(0.3, 120), pytest.param(0.55, 600, marks=pytest.mark.slow)], ids=["fast", "slow"]
+    ("weight", "per_chain"), [(0.3, 60), pytest.param(0.55, 600, marks=pytest.mark.slow)], ids=["fast", "slow"]
 )
 def test_z_scores_of_measured_energies(weight, per_chain):
     ansatz = ferromagnet(weight)

@@ -57,32 +57,3 @@ class Jastrow(Ansatz):
     def _matrix(self, n_sites: int) -> Inexact[Array, "n_sites n_sites"]:
         upper = jnp.zeros((n_sites, n_sites), self.couplings.dtype).at[jnp.triu_indices(n_sites, 1)].set(self.couplings)
         return upper + upper.T
-
-
-class Product(Ansatz):
-    """ψ = ψ_1 ψ_2 …, for example a Jastrow factor on a network; the factors keep their own caches.
-
-    With a real and a complex factor log ψ is complex.
-    """
-
-    factors: tuple[Ansatz, ...]
-
-    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
-        return _total([factor(x) for factor in self.factors])
-
-    def expanded(self) -> "Product":
-        return Product(tuple(factor.expanded() for factor in self.factors))
-
-    def start(self, x: Int8[Array, " n_sites"]):
-        return tuple(factor.start(x) for factor in self.factors)
-
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return _total([f.log_ratio(part, x, move) for f, part in zip(self.factors, cache, strict=True)])
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        return tuple(f.advance(part, x, move) for f, part in zip(self.factors, cache, strict=True))
-
-
-def _total(parts: list[Array]) -> Array:
-    dtype = jnp.result_type(*parts)
-    return sum((part.astype(dtype) for part in parts[1:]), start=parts[0].astype(dtype))

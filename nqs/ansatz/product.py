@@ -1,0 +1,86 @@
+"""Products of wave functions, and a factor that is a phase alone."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact, Int8
+
+from hamiltonians.space import Flip
+from nqs.ansatz.base import Ansatz
+
+
+class Product(Ansatz):
+    """ψ = ψ_1 ψ_2 …, for example a Jastrow factor on a network; the factors keep their own caches.
+
+    With a real and a complex factor log ψ is complex.
+    """
+
+    factors: tuple[Ansatz, ...]
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        return _total([factor(x) for factor in self.factors])
+
+    def expanded(self) -> "Product":
+        return Product(tuple(factor.expanded() for factor in self.factors))
+
+    def start(self, x: Int8[Array, " n_sites"]):
+        return tuple(factor.start(x) for factor in self.factors)
+
+    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+        return _total([f.log_ratio(part, x, move) for f, part in zip(self.factors, cache, strict=True)])
+
+    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        return tuple(f.advance(part, x, move) for f, part in zip(self.factors, cache, strict=True))
+
+    def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
+        taps = [factor.zero_taps() for factor in self.factors]
+        return None if None in taps else tuple(tap for of_factor in taps for tap in of_factor or ())
+
+    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+        values, inputs, start = [], [], 0
+        for factor in self.factors:
+            stop = start + len(factor.zero_taps() or ())
+            value, its_inputs = factor.with_taps(x, taps[start:stop])
+            values.append(value)
+            inputs.extend(its_inputs)
+            start = stop
+        return _total(values), tuple(inputs)
+
+
+class Phase(Ansatz):
+    """ψ = exp(i f(x)), where f is log ψ of a real wave function: the factor that gives a positive one its phase.
+
+    Amplitude and phase as two real machines: G. Torlai et al., Nature Physics 14, 447 (2018), eq. 2.
+    """
+
+    angle: Ansatz
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        return _times_i(self.angle(x))
+
+    def expanded(self) -> "Phase":
+        return Phase(self.angle.expanded())
+
+    def start(self, x: Int8[Array, " n_sites"]):
+        return self.angle.start(x)
+
+    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+        return _times_i(self.angle.log_ratio(cache, x, move))
+
+    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        return self.angle.advance(cache, x, move)
+
+    def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
+        return self.angle.zero_taps()
+
+    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+        value, inputs = self.angle.with_taps(x, taps)
+        return _times_i(value), inputs
+
+
+def _times_i(value: Array) -> Array:
+    return jax.lax.complex(jnp.zeros_like(value), value)
+
+
+def _total(parts: list[Array]) -> Array:
+    dtype = jnp.result_type(*parts)
+    return sum((part.astype(dtype) for part in parts[1:]), start=parts[0].astype(dtype))
