@@ -69,6 +69,7 @@ def build_vmc(
         optimizer,
         seed=config.run.seed,
         chunk_size=config.run.chunk_size,
+        average_steps=config.measure.average_steps,
         communicator=communicator,
     )
 
@@ -91,7 +92,7 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     if ansatz is None:
         return result
     try:
-        return replace(result, ansatz=with_parameters(ansatz, result.parameters))
+        return replace(result, ansatz=with_parameters(ansatz, result.final_parameters))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -230,7 +231,7 @@ def _scheduled(key: str, value: float | dict[str, Any]) -> float | Callable[[Any
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     try:
-        return with_parameters(ansatz, results.read(path).parameters)
+        return with_parameters(ansatz, results.read(path).final_parameters)
     except InputError as error:
         raise ValueError(f"init_from: {error}") from error
     except ValueError as error:

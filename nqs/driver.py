@@ -45,6 +45,8 @@ class VMC:
     """Minimises the energy of `ansatz` under `hamiltonian` by stochastic gradients over all ranks.
 
     `chunk_size` is the number of configurations whose local energies are evaluated at once; it bounds the memory.
+    With `average_steps` n > 1 the energy is measured at a running average of the parameters over about the last n
+    steps, θ̄ ← θ̄ + (θ − θ̄)/min(t, n) after step t: independent of how many steps there will be.
 
     Raises `InputError` if there are more ranks than chains, or if the sampler does not suit the ansatz and the space.
     """
@@ -58,10 +60,11 @@ class VMC:
         *,
         seed: int = 0,
         chunk_size: int = 256,
+        average_steps: int = 1,
         communicator: Communicator | None = None,
     ):
         self.hamiltonian, self.ansatz, self.sampler = hamiltonian, ansatz, sampler
-        self.seed, self.chunk_size = seed, chunk_size
+        self.seed, self.chunk_size, self.average_steps = seed, chunk_size, average_steps
         self.communicator = connect() if communicator is None else communicator
         if self.communicator.size > sampler.n_chains:
             raise InputError(
@@ -100,6 +103,7 @@ class VMC:
         saved = result.state
         try:
             theta = self.view.from_named(result.parameters)
+            average = self.view.from_named(result.averaged) if result.averaged and self.average_steps > 1 else None
             optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
         except ValueError as error:
             raise InputError(f"the result does not fit: {error}") from error
@@ -108,7 +112,7 @@ class VMC:
         if saved["chains"].shape != shape:
             raise InputError(f"the result has chains of shape {saved['chains'].shape}, not {shape}")
         x = jnp.asarray(saved["chains"][self.share])
-        return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"])
+        return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"], average)
 
     def step(self, state: State, wishes: Wishes) -> tuple[State, dict[str, float], np.ndarray]:
         """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
@@ -154,7 +158,8 @@ class VMC:
             "acceptance": sums.counts[0] / sums.counts[1],
             "gradient_norm": float(np.linalg.norm(gradient)),
         }
-        return State(state.step + 1, theta, x, optimizer, statistics.energy, window), row, sums.wishes
+        average = self._averaged(state, theta)
+        return State(state.step + 1, theta, x, optimizer, statistics.energy, window, average), row, sums.wishes
 
     def run(
         self,
@@ -239,10 +244,10 @@ class VMC:
         burn_in: int,
         wishes: Wishes = lambda: np.zeros(2),
     ) -> dict[str, Any] | None:
-        """The energy at the parameters of a state, by `nqs.measure.measure_energy`; None if a stop was wished for."""
+        """The energy at the final parameters of a state, by `nqs.measure.measure_energy`; None if it was stopped."""
         return measure_energy(
             self.hamiltonian,
-            self.view.build(jnp.asarray(state.theta)),
+            self.view.build(jnp.asarray(state.final)),
             self.sampler,
             stream(self.seed, MEASURE),
             self.communicator,
@@ -268,6 +273,13 @@ class VMC:
         if not np.all(np.isfinite(theta)):
             raise RunError(f"step {state.step}, rank 0: a parameter is not finite after the update")
         return theta, optimizer
+
+    def _averaged(
+        self, state: State, theta: Float[np.ndarray, " n_parameters"]
+    ) -> Float[np.ndarray, " n_parameters"] | None:
+        if self.average_steps == 1:
+            return None
+        return state.final + (theta - state.final) / min(state.step + 1, self.average_steps)
 
     def _check_instance(self, previous: Result) -> None:
         for name, values in self.hamiltonian.instance().items():

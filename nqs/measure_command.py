@@ -98,7 +98,7 @@ def _read(path: Path) -> tuple[Config, Result]:
 
 def _ansatz(vmc: VMC, result: Result, path: Path) -> Ansatz:
     try:
-        return vmc.view.build(jnp.asarray(vmc.view.from_named(result.parameters)))
+        return vmc.view.build(jnp.asarray(vmc.view.from_named(result.final_parameters)))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 

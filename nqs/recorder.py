@@ -89,6 +89,7 @@ class Recorder:
             provenance=(*self._earlier, launch),
             history={name: np.array(values, dtype=np.float64) for name, values in self._columns.items()},
             parameters=self._view.named(state.theta),
+            averaged={} if state.average is None else self._view.named(state.average),
             state={
                 "step": state.step,
                 "chains": chains,
@@ -100,7 +101,7 @@ class Recorder:
             warnings=tuple(self._warnings),
             instance=self._hamiltonian.instance(),
             observables=self._observables,
-            ansatz=self._view.build(jnp.asarray(state.theta)),
+            ansatz=self._view.build(jnp.asarray(state.final)),
         )
         self._communicator.on_root(lambda: self._write(result))
         return result

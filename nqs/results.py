@@ -79,7 +79,8 @@ class Result:
 
     `history` and `measured` have the columns of `HISTORY` and `MEASURED` (`measured` is empty before the end, and has
     those of `DIAGNOSTICS` where the sampler has replicas); `observables` are those of `nqs measure`; `parameters` are
-    by path; `ansatz` is the wave function they belong to, where it is known. `state` holds what a continuation needs,
+    by path, those after the last step, and `averaged` those over the last steps, where they are kept; `ansatz` is the
+    wave function with the final ones of the two, where it is known. `state` holds what a continuation needs,
     the chains in global order. `warnings` have a kind, a step and a message. `config` is the resolved run file as TOML,
     empty for a run from a script.
     """
@@ -96,12 +97,18 @@ class Result:
     warnings: tuple[dict[str, Any], ...] = ()
     instance: dict[str, np.ndarray] = field(default_factory=dict)
     observables: dict[str, Observable] = field(default_factory=dict)
+    averaged: dict[str, np.ndarray] = field(default_factory=dict)
     ansatz: Any = None
 
     @property
     def n_steps(self) -> int:
         """The number of completed steps."""
         return len(self.history["step"])
+
+    @property
+    def final_parameters(self) -> dict[str, np.ndarray]:
+        """The parameters that are measured: the averaged ones, where they are kept."""
+        return self.averaged or self.parameters
 
 
 # What is needed to continue, beside the optimiser state, which may have no arrays.
@@ -132,6 +139,7 @@ def to_group(result: Result) -> Group:
         "observables": Group({name: _observable_group(found) for name, found in result.observables.items()}),
         "warnings": Group({f"{i:03d}": _datasets(warning) for i, warning in enumerate(result.warnings)}),
         "parameters": _nested(result.parameters),
+        "averaged": _nested(result.averaged),
         "state": Group({**state, "optimizer": Group(dict(optimizer))}),
         "instance": _datasets(result.instance),
     }
@@ -173,6 +181,7 @@ def from_group(content: Group, name: str) -> Result:
             provenance=tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items())),
             history=_columns(_values(content.items["history"])),
             parameters=_flat(content.items["parameters"]),
+            averaged=_flat(content.items.get("averaged", Group())),
             state=state,
             measured=measured,
             warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),

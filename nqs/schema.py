@@ -178,6 +178,10 @@ class Measure(Table, frozen=True, kw_only=True):
 
     n_samples: Annotated[Count, Meta(description="samples, all ranks together; rounded up to whole steps")] = 65536
     burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before the first sample")] = 500
+    average_steps: Annotated[
+        Annotated[int, Meta(ge=1, le=2**31)],
+        Meta(description="measure the parameters averaged over about the last N steps; 1: those of the last"),
+    ] = 1
 
 
 class Run(Table, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ class State:
     """The state between two steps: `x` are the chains of this rank, `theta` the real parameters.
 
     `optimizer` is up to date on rank 0. `shift` is the last mean energy, subtracted before sums are formed; `window`
-    holds the recent chain means for R-hat and τ.
+    holds the recent chain means for R-hat and τ; `average` is that of θ over the last steps, None where none is kept.
     """
 
     step: int
@@ -30,3 +30,9 @@ class State:
     optimizer: Any
     shift: float
     window: Float[np.ndarray, "steps 2 n_chains"]
+    average: Float[np.ndarray, " n_parameters"] | None = None
+
+    @property
+    def final(self) -> Float[np.ndarray, " n_parameters"]:
+        """The parameters that are measured."""
+        return self.theta if self.average is None else self.average

@@ -49,6 +49,8 @@ def act(row: dict[str, float]) -> None:
 previous = nqs.load(path) if path.exists() else None
 communicator.barrier()
 vmc = small_vmc(communicator=communicator)
-result = vmc.run(20, output=path, previous=previous, measure_samples=30, snapshot_seconds=1e-9, on_step=act)
+result = vmc.run(
+    20, output=path, previous=previous, measure_samples=30, measure_burn_in=50, snapshot_seconds=1e-9, on_step=act
+)
 if communicator.is_root:
     sys.stdout.write(" ".join([result.status, *(warning["kind"] for warning in result.warnings)]) + "\n")

@@ -49,7 +49,7 @@ def assert_reaches(measured: dict[str, float], exact: float, accuracy: float):
     ids=["ising", "sherrington_kirkpatrick", "heisenberg"],
 )
 def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accuracy):
-    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384)
+    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384, measure_burn_in=50)
     assert result.status == "complete"
     assert result.measured["rhat"] < 1.02
     assert_reaches(result.measured, ground_state(hamiltonian)[0][0], accuracy)
@@ -67,7 +67,7 @@ def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
         "ffn": lambda: nqs.FeedForward(8, (6, 6), key=key, activation="tanh"),
         "flax": lambda: nqs.FlaxAnsatz(netket.models.RBM(alpha=1, param_dtype=complex), 8, key=key),
     }[ansatz]()
-    result = vmc(optimizer=optimizer, ansatz=ansatz).run(18, measure_samples=256)
+    result = vmc(optimizer=optimizer, ansatz=ansatz).run(18, measure_samples=256, measure_burn_in=50)
     energy = result.history["energy"]
     assert energy[-3:].mean() < energy[:3].mean() - 3 * result.history["energy_error"][:3].mean()
     assert abs(result.measured["energy_imaginary"]) < 5 * result.measured["energy_imaginary_error"] + 1e-12
@@ -75,7 +75,7 @@ def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
 
 def test_float32_networks_have_float64_sums_and_the_same_energy():
     ansatz = nqs.RBM(8, 1, key=jax.random.key(0), dtype="float32", stddev=0.05)
-    result = vmc(ansatz=ansatz).run(60, measure_samples=8192)
+    result = vmc(ansatz=ansatz).run(60, measure_samples=8192, measure_burn_in=50)
     assert result.ansatz.weights.dtype == np.float32
     assert result.parameters["weights"].dtype == np.float64
     assert_reaches(result.measured, RING.reference_energy(), 3e-3)
@@ -84,7 +84,7 @@ def test_float32_networks_have_float64_sums_and_the_same_energy():
 def test_a_learning_rate_schedule_is_followed():
     def run(steps):
         schedule = optax.schedules.piecewise_constant_schedule(0.05, {3: 0.0})
-        return vmc(optimizer=nqs.sgd(schedule)).run(steps, measure_samples=256).parameters
+        return vmc(optimizer=nqs.sgd(schedule)).run(steps, measure_samples=256, measure_burn_in=50).parameters
 
     one_step, three_steps, six_steps = run(1), run(3), run(6)
     for name, values in three_steps.items():
@@ -93,7 +93,7 @@ def test_a_learning_rate_schedule_is_followed():
 
 
 def test_history_and_measured_have_the_columns_of_the_schema():
-    result = vmc().run(40, measure_samples=1000)
+    result = vmc().run(40, measure_samples=1000, measure_burn_in=50)
     history = result.history
     assert set(history) == set(results.HISTORY)
     assert set(result.measured) == set(results.MEASURED)
@@ -109,10 +109,10 @@ def test_history_and_measured_have_the_columns_of_the_schema():
     "optimizer", [nqs.sgd(0.02), nqs.adam(0.02), nqs.sr(0.1), nqs.spring(0.05)], ids=["sgd", "adam", "sr", "spring"]
 )
 def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path, optimizer):
-    whole = vmc(optimizer=optimizer).run(40, measure_samples=512)
-    vmc(optimizer=optimizer).run(35, measure_samples=256, output=tmp_path / "x.h5")
+    whole = vmc(optimizer=optimizer).run(40, measure_samples=512, measure_burn_in=50)
+    vmc(optimizer=optimizer).run(35, measure_samples=256, measure_burn_in=50, output=tmp_path / "x.h5")
     previous = nqs.load(tmp_path / "x.h5")
-    continued = vmc(optimizer=optimizer).run(40, measure_samples=512, previous=previous)
+    continued = vmc(optimizer=optimizer).run(40, measure_samples=512, measure_burn_in=50, previous=previous)
     assert len(continued.provenance) == 2
     for name in set(results.HISTORY) - {"wall_time"}:
         np.testing.assert_array_equal(continued.history[name], whole.history[name], err_msg=name)
@@ -121,7 +121,7 @@ def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path, opti
 
 def test_a_result_of_a_script_loads_into_an_ansatz(tmp_path):
     run = vmc(SK)
-    result = run.run(2, measure_samples=256, output=tmp_path / "x.h5")
+    result = run.run(2, measure_samples=256, measure_burn_in=50, output=tmp_path / "x.h5")
     assert nqs.load(tmp_path / "x.h5").ansatz is None
     loaded = nqs.load(tmp_path / "x.h5", ansatz=run.ansatz)
     np.testing.assert_array_equal(loaded.ansatz.weights, result.ansatz.weights)

@@ -120,7 +120,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
-    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 40_000)
+    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 10_000)
     whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)

@@ -76,7 +76,7 @@ def test_no_state_lies_below_the_lower_bound(name):
 
 def test_warnings_are_logged_once_and_kept(tmp_path, caplog):
     """ψ of an untrained network is nearly constant: every flip is accepted."""
-    result = small_vmc().run(60, output=tmp_path / "x.h5", measure_samples=200)
+    result = small_vmc().run(60, output=tmp_path / "x.h5", measure_samples=200, measure_burn_in=50)
     assert [warning["step"] for warning in result.warnings if warning["kind"] == "high_acceptance"] == [32]
     assert len([record for record in caplog.records if "nearly constant" in record.message]) == 1
     assert results.read(tmp_path / "x.h5").warnings == result.warnings

@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch, result):
 
 
 def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
-    assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2000") == 0
+    assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2010") == 0
     text = capsys.readouterr().out
     found = nqs.load("x.h5")
     assert results.read(folder / "x.h5").status == result.status
@@ -41,7 +41,7 @@ def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
         np.testing.assert_array_equal(found.history[name], values)
     np.testing.assert_array_equal(found.parameters["weights"], result.parameters["weights"])
     assert found.state["step"] == 2
-    assert found.measured["n_samples"] == 2000
+    assert found.measured["n_samples"] == 2010
     assert [launch["seed"] for launch in found.provenance] == [1, 1]
     observables = found.observables
     assert observables["magnetisation"].error > 0
@@ -65,7 +65,9 @@ def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
 
 
 def test_the_energy_is_that_of_the_run_and_a_continued_run_drops_what_was_measured(folder, capsys):
-    (folder / "small.toml").write_text(SMALL.replace("steps = 6", "steps = 1"))
+    (folder / "small.toml").write_text(
+        SMALL.replace("steps = 6", "steps = 1").replace("n_samples = 30\nburn_in = 20", "n_samples = 90")
+    )
     assert call("run", "small.toml") == 0
     before = results.read(folder / "results/small.h5")
     assert call("measure", "results/small.h5", "--region", "0-7") == 0

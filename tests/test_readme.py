@@ -60,5 +60,5 @@ def test_the_hamiltonian_and_the_ansatz_of_a_user():
     assert ground_state(hamiltonian)[0][0] == pytest.approx(hamiltonian.reference_energy(), abs=1e-9)
     ansatz = names["Jastrow"](6, key=jax.random.key(0))
     sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=16, n_samples=64)
-    result = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sr(0.05)).run(3, measure_samples=64)
+    result = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sr(0.05)).run(3, measure_samples=64, measure_burn_in=50)
     assert np.isfinite(result.measured["energy"])

@@ -134,7 +134,9 @@ def test_the_lowest_energy_of_a_sector_is_reached(momentum, spin_flip):
     ansatz = Projected(nqs.RBM(6, 1, key=jax.random.key(0), stddev=0.3), chosen)
     sampler = nqs.Metropolis(nqs.Exchange(all_pairs(6)), n_chains=16, n_samples=256)
     measured = (
-        nqs.VMC(hamiltonian, ansatz, sampler, nqs.minsr(0.1, 1e-3), seed=1).run(60, measure_samples=2048).measured
+        nqs.VMC(hamiltonian, ansatz, sampler, nqs.minsr(0.1, 1e-3), seed=1)
+        .run(60, measure_samples=2048, measure_burn_in=50)
+        .measured
     )
     exact = lowest_energy(hamiltonian, chosen)
     assert measured["energy"] - exact > -4 * measured["energy_error"] - 1e-9

@@ -80,6 +80,7 @@ WRONG_FILES = [
     (RING + '[run]\nprecision = "float16"', "'float16' is not allowed"),
     (RING + '[ansatz]\nkind = "ffn"\nwidths = []', "[ansatz] widths: expected list of length >= 1"),
     (RING + '[ansatz]\nkind = "ffn"\nactivation = "than"', "did you mean tanh?"),
+    (RING + "[ansatz]\nphase = true\ncomplex = true", "[ansatz] phase: complex parameters give psi its phase"),
     (RING + '[ansatz]\nkind = "vit"\npatch_size = 4', "[ansatz] patch_size = 4: must divide the lengths [6]"),
     (RING + '[ansatz]\nkind = "vit"\nheads = 3', "[ansatz] heads = 3: must divide width = 16"),
     (RING + 'periodic = false\n[ansatz]\nkind = "vit"', "[ansatz] kind: a vit needs a periodic chain"),
