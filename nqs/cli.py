@@ -1,6 +1,7 @@
 """The command `nqs`: what a person types and sees."""
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nqs.errors import InputError, RunError
+from nqs.jax_start import start_jax
 from nqs.launcher import is_first_rank
 from nqs.output import silence
 from nqs.schema_text import describe
@@ -33,6 +35,8 @@ continues the result. Stopped by a signal, it writes nothing and exits with 75.
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 the run failed, 2 wrong input, 75 stopped before the end, to be continued."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # for terminals that have no ±
     words, overrides = _split_overrides(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(words)
     if overrides and options.command not in ("run", "exact"):
@@ -157,6 +161,7 @@ def _measure(options: argparse.Namespace) -> int:
     from nqs.command import on_all_ranks
 
     def command(communicator: Any, signals: Any) -> int:
+        start_jax()
         from nqs.measure_command import measure
 
         return measure(
@@ -203,6 +208,7 @@ def _exact(options: argparse.Namespace, overrides: dict[str, str]) -> int:
     from nqs.source import read_source
 
     config, stored = read_source(options.file, overrides)
+    start_jax()
     from nqs.exact_energy import exact_lines
 
     for line in exact_lines(config, str(options.file), stored, options.levels):

@@ -38,11 +38,15 @@ class Group:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+class NotFlushed(OSError):
+    """A new file is in place, but its folder could not be flushed to the disk."""
+
+
 def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None) -> None:
     """Put `content` in the place of `path` in one step; a reader sees the old file or the new one, both whole.
 
-    Raises `OSError` with the old file intact, or saying that the new one is in place, and whatever `confirm` raises,
-    which is called just before that step.
+    Raises `NotFlushed` with the new file in place, any other `OSError` with the old one intact, and whatever `confirm`
+    raises, which is called just before that step.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # with checksums of its structure
@@ -59,15 +63,12 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        _flush_folder(path.parent)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot sync folders
             reason = f"{error.strerror}; the new file is in place, but may not outlive a power failure"
-            raise OSError(error.errno, reason) from error
-    finally:
-        os.close(folder)
+            raise NotFlushed(error.errno, reason) from error
 
 
 def read(path: Path) -> Group:
@@ -76,6 +77,8 @@ def read(path: Path) -> Group:
     Raises `InputError` if there is no such file or it is not a whole HDF5 file.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: cannot be read: not a file")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
@@ -84,6 +87,14 @@ def read(path: Path) -> Group:
             return _read_group(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a whole HDF5 file ({error})") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_group(target: h5py.Group, content: Group) -> None:

@@ -1,7 +1,7 @@
 """What a physicist would frown at: warned about once, in the log and in the result."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def step_warnings(
     Nothing follows from the acceptance if the sampling `is_direct`.
     """
     last = {name: values[-1] for name, values in history.items()}
-    yield from _energy_warnings(last, bound)
+    yield from _energy_warnings(last, bound, is_direct)
     lowest = float(np.min(history["variance"]))
     if 0 < lowest < last["variance"] / EXPLOSION:
         yield "variance", f"the variance grew to {last['variance']:.3g} from {lowest:.3g}: a smaller learning rate"
@@ -46,8 +46,13 @@ def measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: bool
     yield from ((f"measured_{kind}", text) for kind, text in _measured_warnings(measured, bound, is_direct))
 
 
+def without_measured(warnings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The warnings of a result that are not about its measured energy."""
+    return [warning for warning in warnings if not warning["kind"].startswith("measured_")]
+
+
 def _measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: bool) -> Iterator[tuple[str, str]]:
-    yield from _energy_warnings(measured, bound)
+    yield from _energy_warnings(measured, bound, is_direct)
     if not is_direct:
         yield from _acceptance_warnings(measured["acceptance"], "of the measured energy")
     if measured["rhat"] > HIGH_RHAT:
@@ -64,7 +69,7 @@ def _measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: boo
         )
 
 
-def _energy_warnings(numbers: Mapping[str, float], bound: float) -> Iterator[tuple[str, str]]:
+def _energy_warnings(numbers: Mapping[str, float], bound: float, is_direct: bool) -> Iterator[tuple[str, str]]:
     energy, error = numbers["energy"], numbers["energy_error"]
     if math.isfinite(error) and energy < bound - SIGMAS * error - 1e-10 * abs(bound):
         yield (
@@ -72,8 +77,9 @@ def _energy_warnings(numbers: Mapping[str, float], bound: float) -> Iterator[tup
             f"the energy {energy:.8g} lies more than {SIGMAS:g} errors ({error:.2g}) below {bound:.8g}, "
             "which no state can: the samples or the error bar are wrong",
         )
-    if numbers["acceptance"] == 0 and numbers["variance"] <= 1e-20 * energy**2:
-        yield "alike", "all samples are alike: no move is accepted and the variance is zero"
+    if (is_direct or numbers["acceptance"] == 0) and numbers["variance"] <= 1e-20 * energy**2:
+        moved = "they are drawn directly" if is_direct else "no move is accepted"
+        yield "alike", f"all samples are alike: {moved} and the variance is zero"
 
 
 def _acceptance_warnings(acceptance: float, where: str) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nqs import run_file, text
 from nqs.command import STOPPED, on_all_ranks
 from nqs.errors import InputError
+from nqs.jax_start import start_jax
 from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator
 from nqs.schema import Config
@@ -72,14 +73,9 @@ def _run(
 
 
 def _vmc(config: Config, communicator: Communicator, previous: Result | None, source: Result | None, name: str) -> VMC:
-    import jax
-
+    start_jax()
     from nqs.build import build_vmc
 
-    try:
-        jax.devices()
-    except RuntimeError as error:
-        raise InputError(f"JAX has no device to compute on: {error}") from error
     return build_vmc(config, communicator, previous or source, name, is_continued=previous is not None)
 
 

@@ -17,6 +17,7 @@ from nqs.errors import InputError
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
+MAX_TRIES = 100
 # What a file system without hard links answers.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -81,9 +82,10 @@ class Lock:
         self._stream.close()
 
     def _acquire(self) -> IO[str]:
-        while (stream := self._try_to_acquire()) is None:
-            pass
-        return stream
+        for _ in range(MAX_TRIES):
+            if (stream := self._try_to_acquire()) is not None:
+                return stream
+        raise OSError(errno.EEXIST, f"{self.path.name} can neither be made nor opened")
 
     def _try_to_acquire(self) -> IO[str] | None:
         """Make a whole lock file under another name, then link it to that of the lock, which fails if there is one."""

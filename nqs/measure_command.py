@@ -15,7 +15,8 @@ from nqs.build import build_vmc
 from nqs.command import STOPPED
 from nqs.driver import VMC
 from nqs.errors import InputError, RunError
-from nqs.guards import energy_bound, measured_warnings
+from nqs.files import NotFlushed
+from nqs.guards import energy_bound, measured_warnings, without_measured
 from nqs.measure_observables import measure_observables
 from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator
@@ -76,13 +77,18 @@ def measure(
             return STOPPED
         measured, observables = found
         provenance = (*result.provenance, ended(launch))
-        result = replace(result, measured=measured, observables=observables, provenance=provenance)
+        found_warnings = [
+            {"kind": kind, "step": result.n_steps, "message": text}
+            for kind, text in measured_warnings(measured, energy_bound(vmc.hamiltonian), vmc.sampler.is_direct)
+        ]
+        warnings = (*without_measured(result.warnings), *found_warnings)
+        result = replace(result, measured=measured, observables=observables, provenance=provenance, warnings=warnings)
         communicator.on_root(lambda: writer and _write(writer, result))
         communicator.barrier()
     if communicator.is_root:
         with may_fail_to_print():
-            for _, text in measured_warnings(measured, energy_bound(vmc.hamiltonian), vmc.sampler.is_direct):
-                print(f"nqs: {text}", file=sys.stderr)
+            for warning in found_warnings:
+                print(f"nqs: {warning['message']}", file=sys.stderr)
             print_report([(path, result)])
             for line in array_lines(observables):
                 print(line)
@@ -106,6 +112,8 @@ def _ansatz(vmc: VMC, result: Result, path: Path) -> Ansatz:
 def _write(writer: Writer, result: Result) -> None:
     try:
         writer.write(result)
+    except NotFlushed as error:
+        print(f"nqs: {writer.path}: {error.strerror}", file=sys.stderr)
     except OSError as error:
         energy = with_error(result.measured["energy"], result.measured["energy_error"])
         raise RunError(

@@ -1,12 +1,12 @@
 """Pictures of results: the only file that imports matplotlib."""
 
+import os
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+
+os.environ["MPLBACKEND"] = "Agg"
+import matplotlib.pyplot as plt
 
 from nqs.results import Result
 from nqs.text import with_error

@@ -11,7 +11,8 @@ import numpy as np
 from hamiltonians.spin import SpinHamiltonian
 from nqs import results
 from nqs.errors import InputError, RunError
-from nqs.guards import energy_bound, measured_warnings, step_warnings
+from nqs.files import NotFlushed
+from nqs.guards import energy_bound, measured_warnings, step_warnings, without_measured
 from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -68,6 +69,7 @@ class Recorder:
     def add(self, row: dict[str, float]) -> None:
         """Record a step; what was measured before belongs to other parameters."""
         self._measured, self._observables = {}, {}
+        self._warnings = without_measured(self._warnings)
         for name, values in self._columns.items():
             values.append(row[name])
         self._warn(step_warnings(self._columns, self._bound, self._is_direct))
@@ -114,8 +116,9 @@ class Recorder:
         last, writer = self._last, self._writer
         if last is None or writer is None:
             return ""
+        provenance, warnings = (*self._earlier, ended(self._launch)), tuple(self._warnings)
         try:
-            self._write(replace(last, status="failed", provenance=(*self._earlier, ended(self._launch))))
+            self._write(replace(last, status="failed", provenance=provenance, warnings=warnings))
         except RunError as unwritten:
             return f"; and {unwritten}"
         return f"; {writer.path} keeps the last good snapshot, of {last.n_steps} steps"
@@ -126,6 +129,9 @@ class Recorder:
         try:
             self._writer.write(result)
             self._last = result
+        except NotFlushed as error:
+            self._last = result
+            self._warn([("snapshot", f"{self._writer.path}: {error.strerror}")])
         except OSError as error:
             path, reason = self._writer.path, error.strerror or error
             text = f"{path}: a snapshot of {result.n_steps} steps could not be written ({reason})"

@@ -10,6 +10,7 @@ import numpy as np
 from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
+from nqs.result_checks import check_grid, check_measured, check_state, check_tables
 
 SCHEMA = "nqs-run/1"
 FORMAT_VERSION = 1
@@ -171,20 +172,26 @@ def from_group(content: Group, name: str) -> Result:
         measured = _values(content.items.get("measured", Group()))
         _require("state", STATE, state)
         _require("measured", MEASURED, measured or MEASURED)
-        _require_types(content, measured)
+        _require_header(content)
+        check_state(state)
+        check_measured(measured, MEASURED)
+        warnings = tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items()))
+        provenance = tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items()))
+        check_tables("warnings", warnings, ("kind", "step", "message"))
+        check_tables("provenance", provenance, ())
         state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
             config=_values(content)["config"],
             config_hash=content.attributes["config_hash"],
             energy_unit=content.attributes["energy_unit"],
-            provenance=tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items())),
+            provenance=provenance,
             history=_columns(_values(content.items["history"])),
             parameters=_flat(content.items["parameters"]),
             averaged=_flat(content.items.get("averaged", Group())),
             state=state,
             measured=measured,
-            warnings=tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items())),
+            warnings=warnings,
             instance=_values(content.items.get("instance", Group())),
             observables=_observables(content.items.get("observables", Group())),
         )
@@ -198,12 +205,10 @@ def _require(group: str, names: Iterable[str], found: Container[str]) -> None:
         raise ValueError(f"/{group} has no {', '.join(missing)}")
 
 
-def _require_types(content: Group, measured: dict[str, Any]) -> None:
+def _require_header(content: Group) -> None:
     status, config = content.attributes["status"], _values(content)["config"]
     if status not in get_args(Status) or not isinstance(config, str):
         raise ValueError(f"status {status!r}, a configuration of type {type(config).__name__}")
-    if not all(isinstance(measured[name], float) for name in MEASURED if measured):
-        raise ValueError("/measured holds what is no number")
 
 
 def _columns(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -249,12 +254,14 @@ def _observables(content: Group | Dataset) -> dict[str, Observable]:
     for name, group in cast(Group, content).items.items():
         datasets = cast(dict[str, Dataset], cast(Group, group).items)
         attributes = datasets["mean"].attributes
+        axes = {axis: datasets[axis].values for axis in AXES if axis in datasets}
+        check_grid(name, datasets["mean"].values, datasets["error"].values, axes)
         found[name] = Observable(
             datasets["mean"].values,
             datasets["error"].values,
             attributes["units"],
             attributes["long_name"],
-            {axis: datasets[axis].values for axis in AXES if axis in datasets},
+            axes,
         )
     return found
 

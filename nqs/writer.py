@@ -8,6 +8,7 @@ from types import TracebackType
 
 from nqs import results
 from nqs.errors import InputError, RunError
+from nqs.files import NotFlushed
 from nqs.lock import Lock, is_being_written
 from nqs.results import Result
 
@@ -90,11 +91,16 @@ class Writer:
     def write(self, result: Result) -> None:
         """Put a result in the place of the file, in a folder that is made again if it is gone.
 
-        Raises `OSError` with the old file intact, `RunError` if another process has taken the lock over.
+        Raises `NotFlushed` with the new file in place, other `OSError` with the old one intact, `RunError` if another
+        process has taken the lock over.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._confirm()
-        results.write(self.path, result, self._confirm)
+        try:
+            results.write(self.path, result, self._confirm)
+        except NotFlushed:
+            self._last = _identity(self.path)
+            raise
         self._last = _identity(self.path)
 
     def _confirm(self) -> None:

@@ -120,14 +120,14 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
-    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 10_000)
-    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=2, cwd=folder)
+    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 20_000)
+    whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
     for killed, when in KILLS:
         wrapper = ["sh", "-c", '"$0" "$@"; true'] if killed == "launcher of a wrapper" else []
         command = (*wrapper, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5")
-        with begin(folder, *command, ranks=2) as process:
+        with begin(folder, *command, ranks=3) as process:
             if when == "start-up":
                 time.sleep(moments.uniform(0, 3))
             else:
@@ -139,7 +139,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
         assert process.returncode != 0
         assert_gone(folder)
         assert not (folder / "x.h5").exists() or read(folder / "x.h5").status == "died"
-    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=2, cwd=folder)
+    done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
     assert done.returncode == 0, done.stderr
     for name, values in history(folder / "whole.h5").items():
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
@@ -269,8 +269,10 @@ def test_a_stop_during_the_measurement_keeps_the_training(folder, ranks):
     assert (stopped.status, stopped.n_steps, stopped.measured) == ("interrupted", 3, {})
 
 
-def test_results_of_every_state_are_reported(folder, capsys):
-    """Running, killed and interrupted files say what they are, without harm to their writer."""
+def test_results_of_every_state_are_reported(folder, capsys, monkeypatch):
+    """Running, killed and interrupted files say what they are, without harm to their writer; the killed run is
+    continued to what an uninterrupted one gives, bit for bit.
+    """
 
     def status() -> str:
         assert call("report", folder / "x.h5") == 0
@@ -286,6 +288,13 @@ def test_results_of_every_state_are_reported(folder, capsys):
         process.kill()
         process.communicate(timeout=60)
     assert status() == "died"
+    steps = results.read(folder / "x.h5").n_steps + 5
+    monkeypatch.chdir(folder)
+    for output in ("x.h5", "whole.h5"):
+        assert call("run", "small.toml", "--run.steps", steps, "--run.output", output) == 0
+    capsys.readouterr()
+    for name, values in history(folder / "whole.h5").items():
+        np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
     for state in ("interrupted", "failed", "complete"):
         results.write(folder / "x.h5", replace(results.read(folder / "x.h5"), status=state))
         assert status() == state

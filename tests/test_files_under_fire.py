@@ -62,6 +62,8 @@ def test_10000_reads_beside_a_run_on_three_ranks(tmp_path):
     assert run.returncode == 75
     assert seen == sorted(seen)
     assert len(set(seen)) > 250
+    assert "could not be written" not in errors
+    assert "snapshot" not in [warning["kind"] for warning in results.read(path).warnings]
     assert [line for line in errors.splitlines() if line.startswith("nqs:") and "step" not in line] == [
         "nqs: stopping: x.h5.stop exists"
     ]
@@ -198,9 +200,11 @@ def test_a_folder_that_cannot_be_flushed_is_told_from_a_file_that_cannot_be_writ
                 raise error
 
         monkeypatch.setattr(files.os, "fsync", second_fails)
-        with pytest.raises(OSError, match="the new file is in place, but may not outlive a power failure"):
+        with pytest.raises(files.NotFlushed, match="the new file is in place, but may not outlive a power failure"):
             writer.write(small_result(3))
         monkeypatch.undo()
+        (tmp_path / "x.h5.lock").unlink()
+        writer.write(small_result(3))
         assert results.read(path).n_steps == 3
 
 
@@ -238,6 +242,12 @@ def test_a_writer_that_slept_does_not_overwrite_what_was_written_since(tmp_path)
         with pytest.raises(RunError, match="another process has taken over"):
             sleeper.write(small_result(3))
     assert results.read(path).n_steps == 100
+
+
+def test_a_lock_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "x.h5.lock").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"x\.h5\.lock can neither be made nor opened"):
+        Writer(tmp_path / "x.h5")
 
 
 def test_a_lock_that_is_removed_is_made_again(tmp_path):

@@ -1,12 +1,17 @@
 """Warnings of the physics: each is given once, where it is due, and is kept in the result."""
 
+from dataclasses import replace
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from launching import small_vmc
 from systems import HAMILTONIANS
 
+import nqs
 from hamiltonians.exact import ground_state
 from nqs import results
+from nqs.errors import RunError
 from nqs.guards import measured_warnings, step_warnings
 
 GOOD = {"step": 0.0, "energy": -8.0, "energy_error": 0.1, "variance": 2.0, "acceptance": 0.4, "rhat": 1.01}
@@ -61,6 +66,8 @@ def test_direct_sampling_accepts_everything():
     columns = history() | {"acceptance": [1.0] * 40}
     assert kinds(step_warnings(columns, -9.0, is_direct=True)) == []
     assert kinds(measured_warnings(GOOD | {"acceptance": 1.0}, -9.0, is_direct=True)) == []
+    collapsed = GOOD | {"acceptance": 1.0, "variance": 0.0}
+    assert kinds(measured_warnings(collapsed, -9.0, is_direct=True)) == ["measured_alike"]
 
 
 def test_chains_that_disagree_about_the_measured_energy():
@@ -80,3 +87,24 @@ def test_warnings_are_logged_once_and_kept(tmp_path, caplog):
     assert [warning["step"] for warning in result.warnings if warning["kind"] == "high_acceptance"] == [32]
     assert len([record for record in caplog.records if "nearly constant" in record.message]) == 1
     assert results.read(tmp_path / "x.h5").warnings == result.warnings
+
+
+def test_a_failed_run_keeps_the_warnings_since_its_last_snapshot(tmp_path):
+    vmc = small_vmc()
+    optimizer = nqs.sgd(lambda step: jnp.where(step == 40, jnp.inf, 0.0))
+    failing = nqs.VMC(vmc.hamiltonian, vmc.ansatz, vmc.sampler, optimizer)
+    with pytest.raises(RunError, match="of 0 steps"):
+        failing.run(50, output=tmp_path / "x.h5")
+    kept = results.read(tmp_path / "x.h5")
+    assert (kept.status, kept.n_steps) == ("failed", 0)
+    assert [(warning["kind"], warning["step"]) for warning in kept.warnings] == [("high_acceptance", 32)]
+
+
+def test_warnings_about_a_measured_energy_go_with_it(tmp_path):
+    """A continued run measures anew: what was said of the energy before is no longer true."""
+    result = small_vmc().run(1, measure_samples=30, measure_burn_in=1)
+    old = [{"kind": kind, "step": 1, "message": ""} for kind in ("measured_rhat", "variance")]
+    continued = small_vmc().run(2, measure_samples=30, measure_burn_in=1, previous=replace(result, warnings=tuple(old)))
+    kinds_of_all = [warning["kind"] for warning in continued.warnings]
+    assert "measured_rhat" not in kinds_of_all
+    assert "variance" in kinds_of_all

@@ -3,11 +3,15 @@
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from launching import RANKS, SMALL, nqs
+from launching import RANKS, SMALL, small_vmc
+from launching import nqs as start_nqs
 
+import nqs
 from nqs import results
+from nqs.errors import RunError
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def folder(tmp_path) -> Path:
 @pytest.mark.parametrize("ranks", RANKS)
 def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     options = ("--optimizer.kind", "sgd", "--optimizer.learning_rate", 1e200, "--run.output", "x.h5")
-    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
+    done = start_nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: step")]
     assert re.match(r"nqs: step \d+, rank \d+: (the energy of chain \d+|a parameter) is not finite", line)
@@ -27,6 +31,17 @@ def test_a_non_finite_energy_ends_the_run_and_names_what_is_kept(folder, ranks):
     kept = results.read(folder / "x.h5")
     assert kept.status == "failed"
     assert all(np.isfinite(values).all() for values in kept.parameters.values())
+
+
+def test_a_parameter_that_is_not_finite_is_named(tmp_path):
+    """A step of infinite length, at energies and a gradient that are finite."""
+    vmc = small_vmc()
+    endless = nqs.VMC(
+        vmc.hamiltonian, vmc.ansatz, vmc.sampler, nqs.sgd(lambda step: jnp.where(step == 2, jnp.inf, 0.01))
+    )
+    with pytest.raises(RunError, match=r"step 2, rank 0: a parameter is not finite after the update; .*of 0 steps"):
+        endless.run(4, output=tmp_path / "x.h5")
+    assert results.read(tmp_path / "x.h5").status == "failed"
 
 
 BROKEN = """
@@ -59,7 +74,7 @@ def test_what_is_not_finite_ends_the_run_and_names_what_is_kept(folder, what, ra
     name, steps, message = NOT_FINITE[what]
     (folder / "models.py").write_text(BROKEN)
     options = ("--ansatz.kind", f"models:{name}", "--run.steps", steps, "--run.output", "x.h5")
-    done = nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
+    done = start_nqs("run", "small.toml", *options, ranks=ranks, cwd=folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs: ") and "finite" in line]
     assert re.match(message, line)

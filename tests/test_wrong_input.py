@@ -1,6 +1,5 @@
 """Wrong input of every kind: one line that says what is wrong, exit code 2, nothing written."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +137,7 @@ WRONG_FILES = [
 ]
 
 
+AN_ARRAY = files.Dataset(np.ones(3), {"units": "1", "long_name": "m"})
 DAMAGES = {
     "no_energy": lambda group: group.items["history"].items.pop("energy"),
     "short_energy": lambda group: group.items["history"].items.update(energy=files.Dataset(np.zeros(1))),
@@ -150,6 +150,14 @@ DAMAGES = {
         history=files.Group({name: files.Dataset(np.zeros((2, 2))) for name in results.HISTORY})
     ),
     "odd_observables": lambda group: group.items.update(observables=files.Group({"m": files.Dataset(1.0)})),
+    "flat_chains": lambda group: group.items["state"].items.update(chains=files.Dataset(1.0)),
+    "flat_window": lambda group: group.items["state"].items.update(window=files.Dataset(1.0)),
+    "odd_step": lambda group: group.items["state"].items.update(step=files.Dataset("two")),
+    "odd_warnings": lambda group: group.items.update(warnings=files.Group({"000": files.Dataset(1.0)})),
+    "flat_swaps": lambda group: group.items["measured"].items.update(swap_acceptance=files.Dataset(1.0)),
+    "no_axis": lambda group: group.items.update(
+        observables=files.Group({"m": files.Group(dict.fromkeys(("mean", "error"), AN_ARRAY))})
+    ),
     "odd_version": lambda group: group.attributes.update(format_version="new"),
 }
 
@@ -225,6 +233,7 @@ WRONG_COMMANDS = [
     (["report", "damaged.h5"], "damaged.h5: a damaged result"),
     *((["report", f"{name}.h5"], f"{name}.h5: a damaged result") for name in DAMAGES),
     (["report", "folder.h5"], "folder.h5: cannot be read"),
+    (["report", "/dev/zero"], "/dev/zero: cannot be read: not a file"),
     (["report", "none.h5", "--run.steps", "3"], "takes no --run.steps"),
     (["plot", "small.toml"], "small.toml: not a whole HDF5 file"),
     (["plot", "good.h5", "-o", "none/x.png"], "none/x.png: cannot be written"),
@@ -270,21 +279,3 @@ def test_wrong_run_file(folder, capfd, text, message):
 @pytest.mark.parametrize(("arguments", "message"), WRONG_COMMANDS, ids=lambda value: str(value)[:40])
 def test_wrong_command(folder, capfd, arguments, message):
     assert_refused(folder, capfd, arguments, message)
-
-
-@pytest.mark.parametrize("variable", ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"])
-def test_wrong_environment(folder, capfd, monkeypatch, variable):
-    monkeypatch.setenv(variable, "2")
-    assert_refused(folder, capfd, ["run", "small.toml"], f"{variable}=2")
-
-
-@pytest.mark.parametrize(("variable", "value"), [("NPROC", "all"), ("OPENBLAS_NUM_THREADS", ""), ("NPROC", "0")])
-def test_wrong_numbers_of_threads(folder, capfd, monkeypatch, variable, value):
-    monkeypatch.setenv(variable, value)
-    assert_refused(folder, capfd, ["run", "small.toml"], f"{variable} = {value!r} in the environment")
-
-
-def test_a_refusal_is_said_by_one_rank(folder, capfd, monkeypatch):
-    monkeypatch.setitem(os.environ, "PMI_RANK", "1")
-    assert call("run") == 2
-    assert capfd.readouterr().err == ""
