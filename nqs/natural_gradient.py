@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
-from scipy.sparse.linalg import LinearOperator, cg
 
 from nqs.errors import RunError
 from nqs.gradient import log_derivatives, sum_chunks
@@ -109,6 +108,8 @@ class StochasticReconfiguration(NaturalGradient):
 
         direction, failed = None, 0
         if communicator.is_root:
+            from scipy.sparse.linalg import LinearOperator, cg
+
             shape = (len(force), len(force))
             operator = LinearOperator(shape, matvec=matvec, dtype=np.float64)  # pyright: ignore[reportCallIssue]  # incomplete stubs
             direction, failed = cg(operator, force, rtol=RESIDUAL, atol=0.0)

@@ -49,14 +49,17 @@ def assert_reaches(measured: dict[str, float], exact: float, accuracy: float):
     ids=["ising", "sherrington_kirkpatrick", "heisenberg"],
 )
 def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accuracy):
-    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384, measure_burn_in=50)
+    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384, measure_burn_in=300)
     assert result.status == "complete"
     assert result.measured["rhat"] < 1.02
     assert_reaches(result.measured, ground_state(hamiltonian)[0][0], accuracy)
 
 
-@pytest.mark.parametrize("ansatz", ["rbm_complex", "ffn_phase", "ffn", "flax"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("ansatz", "optimizer"),
+    [(ansatz, optimizer) for ansatz in ("rbm_complex", "ffn_phase", "ffn") for optimizer in OPTIMIZERS]
+    + [("flax", optimizer) for optimizer in OPTIMIZERS[::2]],
+)
 def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
     import netket
 
