@@ -49,7 +49,7 @@ def assert_reaches(measured: dict[str, float], exact: float, accuracy: float):
     ids=["ising", "sherrington_kirkpatrick", "heisenberg"],
 )
 def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accuracy):
-    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384, measure_burn_in=300)
+    result = vmc(hamiltonian, move=move).run(150, measure_samples=16384)
     assert result.status == "complete"
     assert result.measured["rhat"] < 1.02
     assert_reaches(result.measured, ground_state(hamiltonian)[0][0], accuracy)
