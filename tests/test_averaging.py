@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from launching import SMALL, call
 from systems import wave_function
 
 import nqs
@@ -49,3 +50,15 @@ def test_the_energy_of_the_average_has_less_of_the_noise_of_the_steps():
         last = with_parameters(result.ansatz, result.parameters)
         assert exact_energy(result.ansatz) < exact_energy(last) - 1e-3
         assert abs(result.measured["energy"] - exact_energy(result.ansatz)) < 4 * result.measured["energy_error"]
+
+
+def test_a_result_is_measured_and_started_from_at_its_averaged_parameters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    assert call("run", "small.toml", "--measure.average_steps", 4, "--run.output", "x.h5") == 0
+    before = results.read(tmp_path / "x.h5")
+    assert not np.array_equal(before.averaged["weights"], before.parameters["weights"])
+    assert call("measure", "x.h5", "--region", "0") == 0
+    assert results.read(tmp_path / "x.h5").measured["energy"] == before.measured["energy"]
+    assert call("run", "small.toml", "--run.steps", 0, "--run.init_from", "x.h5", "--run.output", "y.h5") == 0
+    np.testing.assert_array_equal(results.read(tmp_path / "y.h5").parameters["weights"], before.averaged["weights"])
