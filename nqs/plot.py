@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-os.environ["MPLBACKEND"] = "Agg"
+os.environ["MPLBACKEND"] = "Agg"  # the import fails at one that it does not know
 import matplotlib.pyplot as plt
 
 from nqs.results import Result

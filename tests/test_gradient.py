@@ -13,7 +13,7 @@ from nqs.parameters import RealView, n_components
 
 STEP = 1e-4
 
-# As many as there are parameters of the smaller networks; a part of the gradient that is wrong shows along all of them.
+# A part of the gradient that is wrong shows along every random direction.
 N_DIRECTIONS = 20
 
 sums_over_samples = eqx.filter_jit(gradient_sums)

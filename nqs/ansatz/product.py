@@ -49,7 +49,7 @@ class Product(Ansatz):
 class Phase(Ansatz):
     """ψ = exp(i f(x)), where f is log ψ of a real wave function: the factor that gives a positive one its phase.
 
-    Amplitude and phase as two real machines: G. Torlai et al., Nature Physics 14, 447 (2018), eq. 2.
+    Amplitude and phase as two real machines: G. Torlai et al., Nature Physics 14, 447 (2018).
     """
 
     angle: Ansatz
