@@ -8,10 +8,24 @@ from jaxtyping import Int
 
 def netket_edges(kind: str, extent: tuple[int, ...], periodic: bool, order: int) -> Int[np.ndarray, "n_edges 2"]:
     """Nearest (`order` 1) or second (2) neighbours of a triangular, honeycomb or kagome lattice."""
+    graph = _graph(kind, extent, periodic, order)
+    return np.array([edge[:2] for edge in graph.edges(return_color=True) if edge[2] == order - 1], dtype=int)
+
+
+def netket_space_group(kind: str, extent: tuple[int, ...]) -> Int[np.ndarray, "n_elements n_sites"]:
+    """The translations, rotations and reflections of a periodic triangular, honeycomb or kagome lattice (C6v).
+
+    Raises `ValueError` for lengths that differ, which only translations and some of the others keep.
+    """
+    if len(set(extent)) > 1:
+        raise ValueError(f"symmetry: the point group of a {kind} lattice needs equal lengths, not {list(extent)}")
+    return np.asarray(_graph(kind, extent, True, 1).space_group(), dtype=int)
+
+
+def _graph(kind: str, extent: tuple[int, ...], periodic: bool, order: int) -> Any:
     import netket
 
     nk = cast(Any, netket)  # incomplete annotations
 
     lattices = {"triangular": nk.graph.Triangular, "honeycomb": nk.graph.Honeycomb, "kagome": nk.graph.Kagome}
-    graph = lattices[kind](list(extent), pbc=periodic, max_neighbor_order=order)
-    return np.array([edge[:2] for edge in graph.edges(return_color=True) if edge[2] == order - 1], dtype=int)
+    return lattices[kind](list(extent), pbc=periodic, max_neighbor_order=order)

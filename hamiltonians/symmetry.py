@@ -20,6 +20,10 @@ def symmetry_group(lattice: Graph | None, kind: str) -> Int[np.ndarray, "n_eleme
     moves = translations(lattice)
     if kind == "translation":
         return moves
+    if lattice.kind not in HYPERCUBIC:
+        from hamiltonians.netket_lattice import netket_space_group
+
+        return netket_space_group(lattice.kind, lattice.extent)
     return np.unique(np.concatenate([moves[:, element] for element in point_group(lattice)]), axis=0)
 
 

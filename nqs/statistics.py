@@ -124,13 +124,13 @@ def series_statistics(series: Inexact[np.ndarray, "n_chains length"]) -> SeriesS
     effective sample size are those of A. Vehtari et al., Bayesian Analysis 16, 667 (2021); τ is samples over
     effective samples. The three are NaN for chains of fewer than four samples or without variance.
     """
-    from arviz_stats.base.array import array_stats
-
     n_chains, length = series.shape
     sizes = block_sizes(length, blocks_per_chain(n_chains, length))
     sums: Inexact[np.ndarray, "n_chains blocks"] = np.add.reduceat(series, np.cumsum(sizes) - sizes, axis=1)
     real = np.real(series)
     if length >= 4 and np.ptp(real) > 0:
+        from arviz_stats.base.array import array_stats
+
         rhat = np.asarray(array_stats.rhat(real, chain_axis=0, draw_axis=1)).item()
         ess = np.asarray(array_stats.ess(real, chain_axis=0, draw_axis=1, method="mean")).item()
     else:

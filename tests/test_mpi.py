@@ -51,13 +51,13 @@ def test_observables_agree_on_one_and_two_ranks(energies):
 
 
 def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch):
-    """Ten steps on two ranks and ten on three are twenty of one process."""
+    """Ten steps of one process and ten on three ranks are twenty of one process."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(SMALL)
-    assert call("run", "small.toml", "--run.steps", 20, "--run.output", "whole.h5") == 0
-    for steps, ranks in ((10, 2), (20, 3)):
-        done = nqs("run", "small.toml", "--run.steps", steps, "--run.output", "parts.h5", ranks=ranks, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+    for steps, output in ((20, "whole.h5"), (10, "parts.h5")):
+        assert call("run", "small.toml", "--run.steps", steps, "--run.output", output) == 0
+    done = nqs("run", "small.toml", "--run.steps", 20, "--run.output", "parts.h5", ranks=3, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert "continues parts.h5 after step 10" in done.stdout
     whole, parts = history(tmp_path / "whole.h5"), history(tmp_path / "parts.h5")
     assert len(parts["step"]) == 20

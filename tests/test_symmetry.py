@@ -20,6 +20,9 @@ LATTICES = [
     (Lattice("square", (3, 3)), 9, 72),
     (Lattice("square", (3, 4)), 12, 48),
     (Lattice("cubic", (3, 3, 3)), 27, 27 * 48),
+    (Lattice("triangular", (4, 4)), 16, 16 * 12),
+    (Lattice("honeycomb", (3, 3)), 9, 9 * 12),
+    (Lattice("kagome", (3, 3)), 9, 9 * 12),
 ]
 
 
@@ -53,6 +56,8 @@ def test_symmetries_that_are_not_there_are_refused():
         symmetry_group(Lattice("chain", (4,), periodic=False), "translation")
     with pytest.raises(ValueError, match="point group"):
         point_group(Lattice("honeycomb", (3, 3)))
+    with pytest.raises(ValueError, match="equal lengths"):
+        symmetry_group(Lattice("honeycomb", (3, 4)), "lattice")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])

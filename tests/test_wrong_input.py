@@ -162,41 +162,48 @@ DAMAGES = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def wrong_files(tmp_path_factory):
     """A folder with files that are wrong in one way each, and a good run file."""
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path_factory.mktemp("wrong")
     good = small_result()
-    results.write(tmp_path / "good.h5", good)
-    results.write(tmp_path / "script.h5", replace(good, config=""))
-    content = (tmp_path / "good.h5").read_bytes()
-    (tmp_path / "cut.h5").write_bytes(content[: len(content) // 2])
-    (tmp_path / "nothing.h5").write_bytes(b"")
+    results.write(folder / "good.h5", good)
+    results.write(folder / "script.h5", replace(good, config=""))
+    content = (folder / "good.h5").read_bytes()
+    (folder / "cut.h5").write_bytes(content[: len(content) // 2])
+    (folder / "nothing.h5").write_bytes(b"")
     newer = results.to_group(good)
     newer.attributes["format_version"] = 99
-    files.write(tmp_path / "newer.h5", newer)
-    files.write(tmp_path / "foreign.h5", files.Group({"x": files.Dataset(np.zeros(3))}))
+    files.write(folder / "newer.h5", newer)
+    files.write(folder / "foreign.h5", files.Group({"x": files.Dataset(np.zeros(3))}))
     damaged = results.to_group(good)
     del damaged.items["state"]
-    files.write(tmp_path / "damaged.h5", damaged)
+    files.write(folder / "damaged.h5", damaged)
     for name, change in DAMAGES.items():
         damaged = results.to_group(replace(good, measured=dict.fromkeys(results.MEASURED, 1.0)))
         change(damaged)
-        files.write(tmp_path / f"{name}.h5", damaged)
-    (tmp_path / "small.toml").write_text(SMALL)
-    (tmp_path / "sk40.toml").write_text(SK + "n_sites = 40")
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "words.txt").write_text("one two")
-    (tmp_path / "line.txt").write_text("1 2 3")
-    (tmp_path / "broken.npy").write_bytes(b"123")
-    (tmp_path / "broken.py").write_text("class Model(")
-    np.savez(tmp_path / "archive", np.eye(3))
-    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
-    np.save(tmp_path / "complex.npy", np.eye(3) * 1j)
-    np.save(tmp_path / "nan.npy", np.full((3, 3), np.nan))
-    (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
-    (tmp_path / "folder.h5").mkdir()
-    return tmp_path
+        files.write(folder / f"{name}.h5", damaged)
+    (folder / "small.toml").write_text(SMALL)
+    (folder / "sk40.toml").write_text(SK + "n_sites = 40")
+    (folder / "empty.txt").write_text("")
+    (folder / "words.txt").write_text("one two")
+    (folder / "line.txt").write_text("1 2 3")
+    (folder / "broken.npy").write_bytes(b"123")
+    (folder / "broken.py").write_text("class Model(")
+    np.savez(folder / "archive", np.eye(3))
+    (folder / "archive.npz").rename(folder / "archive.npy")
+    np.save(folder / "complex.npy", np.eye(3) * 1j)
+    np.save(folder / "nan.npy", np.full((3, 3), np.nan))
+    (folder / "binary.toml").write_bytes(bytes(range(256)))
+    (folder / "folder.h5").mkdir()
+    return folder
+
+
+@pytest.fixture
+def folder(wrong_files, monkeypatch):
+    """The folder of the wrong files, which is the same for all: nothing is written into it."""
+    monkeypatch.chdir(wrong_files)
+    return wrong_files
 
 
 WRONG_COMMANDS = [
@@ -265,15 +272,15 @@ def assert_refused(folder, capfd, arguments, message):
     assert message in output.err
     assert "Traceback" not in output.out + output.err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    return output.err
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG_FILES, ids=[message[:40] for _, message in WRONG_FILES])
 def test_wrong_run_file(folder, capfd, text, message):
     """The line names the file besides."""
     (folder / "wrong.toml").write_text(text)
-    assert_refused(folder, capfd, ["run", "wrong.toml"], message)
-    call("run", "wrong.toml")
-    assert capfd.readouterr().err.startswith("nqs: wrong.toml: ")
+    line = assert_refused(folder, capfd, ["run", "wrong.toml"], message)
+    assert line.startswith("nqs: wrong.toml: ")
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG_COMMANDS, ids=lambda value: str(value)[:40])
