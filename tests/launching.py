@@ -13,6 +13,7 @@ from nqs import cli, results, run_file
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+COMMANDS = (sys.executable, HERE / "commands_program.py")
 
 # Open MPI refuses root and more ranks than cores without these; MPICH does not know them.
 MPI_SETTINGS = {

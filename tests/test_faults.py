@@ -7,18 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import BIN, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
+from launching import BIN, COMMANDS, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
 
 from nqs import load, results
 from nqs.lock import is_being_written
 from nqs.writer import read
 
-LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2, "--run.output", "x.h5")
+LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2)
 
 
 @pytest.fixture
@@ -41,77 +42,87 @@ def begin(folder: Path, *command: object, ranks: int) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_steps(folder: Path, process: subprocess.Popen[str], n_steps: int = 1) -> None:
-    """Wait until the result holds some steps."""
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something is so, or the process has ended."""
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "x.h5").exists() and results.read(folder / "x.h5").n_steps >= n_steps:
-            return
+    while not what():
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise AssertionError(f"it did not come to this: {process.communicate(timeout=10)}")
         time.sleep(0.1)
-    raise AssertionError(f"no step was written: {process.communicate()}")
+
+
+def wait_for_steps(path: Path, process: subprocess.Popen[str], n_steps: int = 1) -> None:
+    """Wait until the result holds some steps."""
+    wait_for(lambda: path.exists() and results.read(path).n_steps >= n_steps, process)
 
 
 def ranks_of(folder: Path) -> list[int]:
     """The processes of nqs that work in a folder."""
+    programs = {str(BIN / "nqs").encode(), str(COMMANDS[-1]).encode()}
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().split(b"\0")
-            if (process / "cwd").resolve() == folder.resolve() and str(BIN / "nqs").encode() in command[1:2]:
+            if (process / "cwd").resolve() == folder.resolve() and programs.intersection(command[1:2]):
                 found.append(int(process.name))
         except OSError:
             continue
     return sorted(found)
 
 
-def assert_gone(folder: Path) -> None:
+def assert_gone(path: Path) -> None:
     """No rank is left, nor its lock: a process that is in an fsync when it is killed keeps its files for a moment."""
     deadline = time.monotonic() + 10
-    while (ranks_of(folder) or is_being_written(folder / "x.h5")) and time.monotonic() < deadline:
+    while (ranks_of(path.parent) or is_being_written(path)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert ranks_of(folder) == []
-    assert not is_being_written(folder / "x.h5")
+    assert ranks_of(path.parent) == []
+    assert not is_being_written(path)
 
 
-STOPS = ["SIGUSR1", "SIGTERM", "SIGINT", "file", "max_seconds"]
+# How the runs of one program are stopped, one after the other. Open MPI ends the program soon after SIGTERM.
+STOPS = ["file", "SIGUSR1", "max_seconds", "SIGTERM"]
 
 
 @pytest.mark.parametrize(
-    ("how", "ranks"),
-    [(how, 0) for how in STOPS] + [pytest.param(how, 3, marks=pytest.mark.mpi) for how in STOPS if how != "SIGINT"],
+    ("stops", "ranks"), [([*STOPS[:-1], "SIGINT", "SIGTERM"], 0), pytest.param(STOPS, 3, marks=pytest.mark.mpi)]
 )
-def test_a_run_that_is_asked_to_stop_is_continued(folder, how, ranks):
+def test_runs_that_are_asked_to_stop_are_continued(folder, stops, ranks):
     """All ranks leave on the same step with code 75; Open MPI soon kills them at SIGTERM: a snapshot stays."""
-    limit = ("--run.max_seconds", 2) if how == "max_seconds" else ()
-    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, *limit, ranks=ranks) as process:
-        if how != "max_seconds":
-            wait_for_steps(folder, process)
-        if how == "file":
-            (folder / "x.h5.stop").touch()
-        elif how != "max_seconds":
-            process.send_signal(signal.Signals[how])
+    commands = [
+        ["run", "small.toml", *LONG, "--run.output", f"{how}.h5"]
+        + (["--run.max_seconds", 2] if how == "max_seconds" else [])
+        for how in stops
+    ]
+    with begin(folder, *COMMANDS, json.dumps(commands), ranks=ranks) as process:
+        for how in stops:
+            wait_for_steps(folder / f"{how}.h5", process)
+            if how == "file":
+                (folder / "file.h5.stop").touch()
+            elif how != "max_seconds":
+                process.send_signal(signal.Signals[how])
         output, errors = process.communicate(timeout=60)
-    if how == "SIGTERM" and ranks and is_open_mpi():
-        assert process.returncode == 1
-        assert_gone(folder)
-        assert read(folder / "x.h5").status in ("interrupted", "died")
-        return
-    assert process.returncode == 75, errors
-    assert "the same command continues it" in output
-    assert errors.count("nqs: stopping: ") == 1
-    stopped = results.read(folder / "x.h5")
-    assert stopped.status == "interrupted"
-    assert 0 < stopped.n_steps == stopped.state["step"] < 10**6
-    assert sorted(path.name for path in folder.iterdir()) == ["small.toml", "x.h5"]
+    is_killed = bool(ranks) and is_open_mpi()
+    assert process.returncode == (1 if is_killed else 0), errors
+    assert_gone(folder / "SIGTERM.h5")
+    asked = stops[:-1] if is_killed else stops
+    assert errors.count("nqs: code 75") == output.count("the same command continues it") == len(asked)
+    assert errors.count("nqs: stopping: ") >= len(asked)
+    for how in asked:
+        stopped = results.read(folder / f"{how}.h5")
+        assert stopped.status == "interrupted"
+        assert 0 < stopped.n_steps == stopped.state["step"] < 10**6
+    assert read(folder / "SIGTERM.h5").status in ("interrupted", "died")
+    kept = {"small.toml", *(f"{how}.h5" for how in stops)}
+    assert {path.name for path in folder.iterdir()} - {"SIGTERM.h5.lock"} == kept
 
 
-# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 400 of the whole run.
+# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 160 of the whole run.
 KILLS = (
     ("launcher", "start-up"),
     ("rank", 0),
-    ("launcher of a wrapper", 100),
-    ("rank", 250),
-    ("launcher", 400),
+    ("launcher of a wrapper", 50),
+    ("rank", 100),
+    ("launcher", 160),
 )
 
 
@@ -120,7 +131,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
-    limit = ("--run.steps", 400, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 20_000)
+    limit = ("--run.steps", 160, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 20_000)
     whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
@@ -131,13 +142,13 @@ def test_kills_of_whole_runs_lose_nothing(folder):
             if when == "start-up":
                 time.sleep(moments.uniform(0, 3))
             else:
-                wait_for_steps(folder, process, when)
+                wait_for_steps(folder / "x.h5", process, when)
                 time.sleep(moments.uniform(0, 0.1))
             target = moments.choice(ranks_of(folder)) if killed == "rank" else process.pid
             os.kill(target, signal.SIGKILL)
             process.communicate(timeout=20)
         assert process.returncode != 0
-        assert_gone(folder)
+        assert_gone(folder / "x.h5")
         assert not (folder / "x.h5").exists() or read(folder / "x.h5").status == "died"
     done = nqs("run", "small.toml", *limit, "--run.output", "x.h5", ranks=3, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -215,6 +226,7 @@ def test_input_that_is_wrong_on_one_rank_only_ends_all(folder):
 
 
 WRONG = {
+    "ranks": (("run", "small.toml", "--sampler.n_chains", 2), "n_chains = 2"),
     "run file": (("run", "wrong.toml"), "wrong.toml: [hamiltonian] extend: no such key, did you mean extent?"),
     "override": (
         ("run", "small.toml", "--sampler.n_chain", 3),
@@ -226,19 +238,6 @@ WRONG = {
 }
 
 
-# Each command of a line, one after the other on all ranks; the code of the first rank is written after each.
-COMMANDS = """
-import json, os, sys
-from nqs import cli
-for command in json.loads(sys.argv[1]):
-    try:
-        cli.main(command)
-    except SystemExit as left:
-        if "0" in (os.environ.get("PMI_RANK"), os.environ.get("OMPI_COMM_WORLD_RANK")):
-            print("nqs: code", left.code, file=sys.stderr)
-"""
-
-
 @pytest.mark.mpi
 def test_wrong_input_is_refused_once_by_all_ranks(folder):
     (folder / "wrong.toml").write_text(SMALL.replace("extent", "extend"))
@@ -246,7 +245,7 @@ def test_wrong_input_is_refused_once_by_all_ranks(folder):
     (folder / "foreign.h5").write_text("no HDF5")
     before = sorted(folder.iterdir())
     commands = json.dumps([arguments for arguments, _ in WRONG.values()])
-    done = start(sys.executable, "-c", COMMANDS, commands, ranks=3, cwd=folder)
+    done = start(*COMMANDS, commands, ranks=3, cwd=folder)
     assert done.returncode == 0
     lines = [line for line in done.stderr.splitlines() if line.startswith("nqs:")]
     assert len(lines) == 2 * len(WRONG)
@@ -261,7 +260,7 @@ def test_wrong_input_is_refused_once_by_all_ranks(folder):
 def test_a_stop_during_the_measurement_keeps_the_training(folder, ranks):
     options = ("--run.steps", 3, "--measure.n_samples", 10**9, "--run.output", "x.h5")
     with begin(folder, BIN / "nqs", "run", "small.toml", *options, ranks=ranks) as process:
-        wait_for_steps(folder, process, 3)
+        wait_for_steps(folder / "x.h5", process, 3)
         process.send_signal(signal.SIGUSR1)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 75, errors
@@ -282,8 +281,8 @@ def test_results_of_every_state_are_reported(folder, capsys, monkeypatch):
         assert load(folder / "x.h5").status == reported
         return reported
 
-    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, ranks=0) as process:
-        wait_for_steps(folder, process, 2)
+    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, "--run.output", "x.h5", ranks=0) as process:
+        wait_for_steps(folder / "x.h5", process, 2)
         assert status() == "running"
         process.kill()
         process.communicate(timeout=60)

@@ -65,17 +65,6 @@ def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch):
     np.testing.assert_allclose(parts["rhat"], whole["rhat"], rtol=1e-6)
 
 
-def test_more_ranks_than_chains_is_refused_in_one_line(tmp_path):
-    (tmp_path / "small.toml").write_text(SMALL)
-    done = nqs("run", "small.toml", "--sampler.n_chains", 2, ranks=3, cwd=tmp_path)
-    assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("nqs:")]
-    assert "Traceback" not in done.stderr
-    assert "n_chains = 2" in line
-    assert "3 ranks" in line
-    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
-
-
 def test_a_foreign_launcher_is_refused(tmp_path):
     (tmp_path / "small.toml").write_text(SMALL)
     variable = "PMI_SIZE" if is_open_mpi() else "OMPI_COMM_WORLD_SIZE"
