@@ -19,23 +19,25 @@ from nqs.renyi import measure_renyi
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
 rbm = nqs.RBM(8, 1, key=jax.random.key(1), dtype="complex128", visible_bias=True, stddev=0.1)
-jastrow = Jastrow(8, key=jax.random.key(1), stddev=0.1)
-recurrent = nqs.Recurrent(hamiltonian.space, (6,), key=jax.random.key(2), phase=True)
 metropolis = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
 RUNS = {
-    "sgd": (rbm, metropolis, nqs.sgd(0.02)),
-    "sr": (rbm, metropolis, nqs.sr(0.1)),
-    "cg": (rbm, metropolis, nqs.sr(0.1, solver="cg")),
-    "minsr": (rbm, metropolis, nqs.minsr(0.1)),
-    "spring": (rbm, metropolis, nqs.spring(0.1)),
-    "blocks": (jastrow, metropolis, nqs.minsr(0.1)),
-    "direct": (recurrent, nqs.Direct(10, 60), nqs.sgd(0.02)),
+    "sgd": lambda: (rbm, metropolis, nqs.sgd(0.02)),
+    "sr": lambda: (rbm, metropolis, nqs.sr(0.1)),
+    "cg": lambda: (rbm, metropolis, nqs.sr(0.1, solver="cg")),
+    "minsr": lambda: (rbm, metropolis, nqs.minsr(0.1)),
+    "spring": lambda: (rbm, metropolis, nqs.spring(0.1)),
+    "blocks": lambda: (Jastrow(8, key=jax.random.key(1), stddev=0.1), metropolis, nqs.minsr(0.1)),
+    "direct": lambda: (
+        nqs.Recurrent(hamiltonian.space, (6,), key=jax.random.key(2), phase=True),
+        nqs.Direct(10, 60),
+        nqs.sgd(0.02),
+    ),
 }
 
 
 def energies(name: str) -> np.ndarray:
-    vmc = nqs.VMC(hamiltonian, *RUNS[name], seed=3, communicator=communicator)
-    result = vmc.run(20, measure_samples=600, measure_burn_in=20)
+    vmc = nqs.VMC(hamiltonian, *RUNS[name](), seed=3, communicator=communicator)
+    result = vmc.run(20, measure_samples=30, measure_burn_in=20)
     return np.append(result.history["energy"], result.measured["energy"])
 
 

@@ -49,10 +49,12 @@ def disk(tmp_path):
 
 
 def on_a_small_disk(disk, ranks: int, commands: str) -> subprocess.CompletedProcess[str]:
-    """Run shell commands on it; $PROGRAM is the disk program on disk/x.h5, $NQS is nqs."""
-    launcher = f'"{BIN / "mpirun"}" -n {ranks} ' if ranks else ""
-    python = f'{launcher}"{sys.executable}"'
-    programs = {"PROGRAM": f'{python} "{PROGRAM[1]}" disk/x.h5', "NQS": f'{python} "{BIN / "nqs"}"'}
+    """Run shell commands on it; $MPIRUN starts the ranks, $PROGRAM is the disk program on disk/x.h5, $NQS is nqs."""
+    programs = {
+        "MPIRUN": f'"{BIN / "mpirun"}" -n {ranks}' if ranks else "",
+        "PROGRAM": f'"{sys.executable}" "{PROGRAM[1]}" disk/x.h5',
+        "NQS": f'"{BIN / "nqs"}"',
+    }
     for name, program in programs.items():
         commands = commands.replace(f"${name}", program)
     return start(*ON_A_SMALL_DISK, "sh", "-c", commands, cwd=disk.parent)
@@ -65,7 +67,7 @@ def test_a_disk_that_is_read_only_for_a_while_and_then_fills(disk, ranks):
     A read-only mount over the folder hides the writable one, as a remount after an error would.
     """
     (disk.parent / "small.toml").write_text(SMALL)
-    faults = "$PROGRAM readonly writable fill && exit 1; ls disk; rm disk/rest; $PROGRAM"
+    faults = "$MPIRUN $PROGRAM readonly writable fill && exit 1; ls disk; rm disk/rest; $PROGRAM"
     refused = f"{read_only('disk')}; $NQS run small.toml --run.output disk/y.h5 || echo code $?; ls disk"
     done = on_a_small_disk(disk, ranks, f"{faults}; {refused}")
     assert done.returncode == 0, done.stderr
