@@ -204,7 +204,7 @@ class VMC:
                 is_direct=self.sampler.is_direct,
             )
             recorder.snapshot(state, "running")
-            stop_file = None if output is None else output.path.with_name(output.path.name + ".stop")
+            stop_file = None if output is None else output.stop_file
             signals = stack.enter_context(Signals()) if signals is None else signals
             watch = Watch(signals, stop_file, snapshot_seconds, max_seconds, self.communicator.is_root)
             try:

@@ -5,6 +5,7 @@ A file is always whole: it is serialised in memory, written beside its place, fl
 
 import contextlib
 import errno
+import glob
 import io
 import os
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # with checksums of its structure
         _write_group(file, content)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         with open(temporary, "wb") as stream:
             stream.write(buffer.getbuffer())
@@ -71,8 +72,22 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
             raise NotFlushed(error.errno, reason) from error
 
 
-def read(path: Path) -> Group:
+def temporary_name(path: Path, host: str = "") -> Path:
+    """Where this process writes what is to take the place of `path`; no result has a name that begins like this."""
+    return path.with_name(f".{path.name}~{host}.{os.getpid()}")
+
+
+def remove_left_over(path: Path) -> None:
+    """Remove what processes that died while they wrote `path` left of it; only the holder of its lock may."""
+    for left_over in path.parent.glob(f".{glob.escape(path.name)}~*"):
+        with contextlib.suppress(OSError):
+            left_over.unlink()
+
+
+def read(path: Path, check: Callable[[dict[str, Any]], None] = lambda attributes: None) -> Group:
     """All that a file holds; it is read into memory first, so that a writer is never in the way.
+
+    `check` is called with the attributes of the root before anything else of it is read, and may raise.
 
     Raises `InputError` if there is no such file or it is not a whole HDF5 file.
     """
@@ -84,8 +99,9 @@ def read(path: Path) -> Group:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
+            check(_attributes(file))
             return _read_group(file)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError) as error:
         raise InputError(f"{path}: not a whole HDF5 file ({error})") from error
 
 
@@ -116,20 +132,26 @@ def _write_group(target: h5py.Group, content: Group) -> None:
 
 
 def _read_group(source: h5py.Group) -> Group:
-    group = Group(attributes={name: _plain(value) for name, value in source.attrs.items()})
+    group = Group(attributes=_attributes(source))
     for name, item in source.items():
         if isinstance(item, h5py.Group):
             group.items[name] = _read_group(item)
         else:
-            hidden = {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"}
-            attributes = {n: _plain(v) for n, v in item.attrs.items() if n not in hidden}
-            group.items[name] = Dataset(_plain(item[()]), attributes)
+            group.items[name] = Dataset(_plain(item[()]), _attributes(item))
     return group
 
 
+def _attributes(source: h5py.Group | h5py.Dataset) -> dict[str, Any]:
+    """Those that are not of HDF5's own dimension scales."""
+    hidden = {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"}
+    return {name: _plain(value) for name, value in source.attrs.items() if name not in hidden}
+
+
 def _storable(value: Any) -> Any:
-    """Text that UTF-8 cannot hold, as the name of a file may be, with its bytes escaped."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    """Text with what UTF-8 or HDF5 cannot hold, as the name of a file or a source may be, escaped."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _plain(value: Any) -> Any:

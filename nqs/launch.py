@@ -48,12 +48,14 @@ def _run(
         previous = communicator.from_root(lambda: _previous(output, config))
     if previous is not None and previous.status == "complete" and previous.n_steps >= config.run.steps:
         if communicator.is_root:
-            _print_result(output, previous, "complete already; a longer run.steps continues it")
+            with may_fail_to_print():
+                _print_result(output, previous, "complete already; a longer run.steps continues it")
         return 0
     vmc = communicator.agreed(lambda: _vmc(config, communicator, previous, source, str(path)))
     if is_dry:
         if communicator.is_root:
-            _print_plan(config, vmc)
+            with may_fail_to_print():
+                _print_plan(config, vmc)
         return 0
     with ExitStack() as stack:
         writer = communicator.on_root(lambda: stack.enter_context(Writer(output)))

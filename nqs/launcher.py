@@ -19,7 +19,8 @@ LAUNCHERS = {
 }
 
 # The rank of a process as launchers state it.
-RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
+MPIRUN_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+RANK_VARIABLES = (*MPIRUN_VARIABLES, "SLURM_PROCID")
 # How often a rank looks whether its launcher is alive.
 LOOK_SECONDS = 1.0
 
@@ -39,6 +40,11 @@ def refuse_foreign_launcher(library: str, environment: Mapping[str, str]) -> Non
                 f"the launcher of {launcher} started {count} processes ({variable}={count}), but this Python uses "
                 f"{own} and sees one: use the mpirun that belongs to it, or install mpi4py for {launcher}"
             )
+
+
+def is_started_by_mpirun(environment: Mapping[str, str]) -> bool:
+    """Whether an mpirun started this process; a shell that srun started may be left by what it runs, as with nohup."""
+    return any(variable in environment for variable in MPIRUN_VARIABLES)
 
 
 def end_with_launcher() -> None:

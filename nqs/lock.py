@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from nqs.errors import InputError
+from nqs.files import temporary_name
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
@@ -89,7 +90,7 @@ class Lock:
 
     def _try_to_acquire(self) -> IO[str] | None:
         """Make a whole lock file under another name, then link it to that of the lock, which fails if there is one."""
-        private = self._result.with_name(f"{self._result.name}.{self._me.host}.{self._me.pid}.tmp")
+        private = temporary_name(self._result, self._me.host)
         stream = os.fdopen(os.open(private, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644), "w+")
         is_mine = False
         try:

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from nqs.errors import InputError, RunError
-from nqs.launcher import end_with_launcher, refuse_foreign_launcher
+from nqs.launcher import end_with_launcher, is_started_by_mpirun, refuse_foreign_launcher
 
 T = TypeVar("T")
 
@@ -242,8 +242,9 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
         refuse_foreign_launcher(communicator.library, environment)
     sharing = _ranks_that_share_cores(communicator)
     communicator.threads = communicator.agreed(lambda: _limit_threads(sharing))
-    if communicator.size > 1:
+    if communicator.size > 1 or is_started_by_mpirun(environment):
         end_with_launcher()
+    if communicator.size > 1:
         atexit.register(communicator.take_leave)
         sys.excepthook = lambda kind, error, trace: communicator.abort(error)
     return communicator

@@ -46,14 +46,15 @@ class ProgressReport:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         logger.removeHandler(self._handler)
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
 
     def log(self, text: str) -> None:
-        """A line of its own, above the bar where there is one."""
-        if self._bar is not None:
-            self._bar.console.print(text, highlight=False, markup=False)
-        elif self._is_shown:
-            with contextlib.suppress(OSError):  # nobody reads the log any more
+        """A line of its own, above the bar where there is one; lost if the terminal or the log is gone."""
+        with contextlib.suppress(OSError):
+            if self._bar is not None:
+                self._bar.console.print(text, highlight=False, markup=False)
+            elif self._is_shown:
                 print(text, file=sys.stderr, flush=True)
 
     def step(self, row: dict[str, float]) -> None:

@@ -59,7 +59,8 @@ def _git_state(folder: Path) -> tuple[str, str]:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        done = subprocess.run(command, capture_output=True, check=True, timeout=10)
+        return done.stdout.decode(errors="backslashreplace")
 
     try:
         if not git("ls-files", "provenance.py"):

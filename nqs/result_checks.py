@@ -5,12 +5,31 @@ from typing import Any
 
 import numpy as np
 
+from nqs.errors import InputError
 
-def check_state(state: Mapping[str, Any]) -> None:
-    """The step is a whole number, the chains are an array and the window is one of three axes; else `ValueError`."""
+
+def check_schema(name: str, attributes: Mapping[str, Any], newest: int) -> None:
+    """The file called `name` says that it is a result, of a format up to `newest`; else `InputError`."""
+    schema, version = attributes.get("schema"), attributes.get("format_version", 0)
+    if not isinstance(schema, str) or not schema.startswith("nqs-run/"):
+        raise InputError(f"{name}: an HDF5 file, but not a result of nqs")
+    if not isinstance(version, int):
+        raise InputError(f"{name}: a damaged result, its format_version is {version!r}")
+    if version > newest:
+        raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {newest})")
+
+
+def check_state(state: Mapping[str, Any], n_steps: int) -> None:
+    """The step is the number of rows of the history, the chains are spins and the window is theirs; else
+    `ValueError`.
+    """
     step, chains, window = (state[name] for name in ("step", "chains", "window"))
-    if not isinstance(step, int) or np.ndim(chains) < 2 or np.ndim(window) != 3:
-        raise ValueError(f"/state: step {step!r}, chains of {np.ndim(chains)} axes, window of {np.ndim(window)}")
+    if step != n_steps:
+        raise ValueError(f"/state: step {step!r} after {n_steps} rows of the history")
+    if np.ndim(chains) < 2 or np.asarray(chains).dtype != np.int8:
+        raise ValueError(f"/state: chains of {np.ndim(chains)} axes and type {np.asarray(chains).dtype}")
+    if np.ndim(window) != 3 or np.shape(window)[1:] != (2, len(chains)):
+        raise ValueError(f"/state: a window of shape {np.shape(window)} for {len(chains)} chains")
     if not isinstance(state["energy_shift"], float):
         raise ValueError("/state/energy_shift is no number")
 

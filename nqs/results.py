@@ -10,7 +10,7 @@ import numpy as np
 from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
-from nqs.result_checks import check_grid, check_measured, check_state, check_tables
+from nqs.result_checks import check_grid, check_measured, check_schema, check_state, check_tables
 
 SCHEMA = "nqs-run/1"
 FORMAT_VERSION = 1
@@ -160,20 +160,15 @@ def from_group(content: Group, name: str) -> Result:
 
     Raises `InputError` if it is not a result, or of a newer format.
     """
-    schema, version = content.attributes.get("schema"), content.attributes.get("format_version", 0)
-    if not isinstance(schema, str) or not schema.startswith("nqs-run/"):
-        raise InputError(f"{name}: an HDF5 file, but not a result of nqs")
-    if not isinstance(version, int):
-        raise InputError(f"{name}: a damaged result, its format_version is {version!r}")
-    if version > FORMAT_VERSION:
-        raise InputError(f"{name}: written by a newer nqs (format {version}; this one reads up to {FORMAT_VERSION})")
+    check_schema(name, content.attributes, FORMAT_VERSION)
     try:
         state = _values(content.items["state"])
         measured = _values(content.items.get("measured", Group()))
         _require("state", STATE, state)
         _require("measured", MEASURED, measured or MEASURED)
         _require_header(content)
-        check_state(state)
+        history = _columns(_values(content.items["history"]))
+        check_state(state, len(history["step"]))
         check_measured(measured, MEASURED)
         warnings = tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items()))
         provenance = tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items()))
@@ -186,7 +181,7 @@ def from_group(content: Group, name: str) -> Result:
             config_hash=content.attributes["config_hash"],
             energy_unit=content.attributes["energy_unit"],
             provenance=provenance,
-            history=_columns(_values(content.items["history"])),
+            history=history,
             parameters=_flat(content.items["parameters"]),
             averaged=_flat(content.items.get("averaged", Group())),
             state=state,
@@ -223,7 +218,8 @@ def read(path: Path) -> Result:
 
     Raises `InputError` if the file cannot be read, is not whole, is not a result or is of a newer format.
     """
-    return from_group(files.read(path), str(path))
+    content = files.read(path, lambda attributes: check_schema(str(path), attributes, FORMAT_VERSION))
+    return from_group(content, str(path))
 
 
 def write(path: Path, result: Result, confirm: Callable[[], None] = lambda: None) -> None:

@@ -16,7 +16,7 @@ from nqs.schema_ansatz import Jastrow as Jastrow
 from nqs.schema_ansatz import Network as Network
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
-from nqs.schema_table import Count, Kind, Positive, Table
+from nqs.schema_table import Count, Kind, Many, Positive, Table
 from nqs.schema_table import Custom as Custom
 
 OneEach = float | tuple[float, ...]
@@ -110,8 +110,8 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
     pairs: Annotated[
         Literal["neighbours", "all"] | None, Meta(description="what an exchange swaps; neighbours on a lattice")
     ] = None
-    n_chains: Annotated[Count, Meta(description="chains, all ranks together")] = 128
-    n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
+    n_chains: Annotated[Many, Meta(description="chains, all ranks together")] = 128
+    n_samples: Annotated[Many, Meta(description="samples a step, all ranks together")] = 1024
     sweeps: Annotated[Count, Meta(description="sweeps between two samples of a chain")] = 1
     burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before step 0")] = 50
 
@@ -119,8 +119,8 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
 class Direct(Kind, tag="direct", frozen=True, kw_only=True):
     """Independent samples of an autoregressive ansatz, without Markov chains."""
 
-    n_chains: Annotated[Count, Meta(description="streams of random numbers, all ranks together")] = 128
-    n_samples: Annotated[Count, Meta(description="samples a step, all ranks together")] = 1024
+    n_chains: Annotated[Many, Meta(description="streams of random numbers, all ranks together")] = 128
+    n_samples: Annotated[Many, Meta(description="samples a step, all ranks together")] = 1024
 
 
 class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=1, le=2**31)]
+Many = Annotated[int, Meta(ge=1, le=10**8)]
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 

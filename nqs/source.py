@@ -1,5 +1,6 @@
 """What a person names on the command line: a run file, or a result that holds one."""
 
+import json
 from pathlib import Path
 
 from nqs import run_file
@@ -24,7 +25,8 @@ def read_source(path: Path, overrides: dict[str, str]) -> tuple[Config, Result |
     result = results.read(path)
     if not result.config:
         raise InputError(f"{path}: the result of a script, not of a run file")
-    return run_file.parse_text(result.config, str(path), {"run.output": f'"{path}"', **overrides}), result
+    output = json.dumps(str(path), ensure_ascii=False)  # a string of TOML as well
+    return run_file.parse_text(result.config, str(path), {"run.output": output, **overrides}), result
 
 
 def _is_hdf5(path: Path) -> bool:

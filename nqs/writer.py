@@ -1,14 +1,12 @@
 """The only writer of a result file."""
 
-import contextlib
-import glob
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from nqs import results
 from nqs.errors import InputError, RunError
-from nqs.files import NotFlushed
+from nqs.files import NotFlushed, remove_left_over
 from nqs.lock import Lock, is_being_written
 from nqs.results import Result
 
@@ -48,6 +46,7 @@ class Writer:
     """
 
     def __init__(self, path: Path):
+        self.stop_file = path.with_name(path.name + ".stop")
         self.path = path = _target(path)
         if exists(path) and not path.is_file():
             raise InputError(f"{path}: not a file")
@@ -57,9 +56,7 @@ class Writer:
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
         self._last = _identity(path)
-        for left_over in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
-            with contextlib.suppress(OSError):
-                left_over.unlink()
+        remove_left_over(path)
 
     def __enter__(self) -> "Writer":
         return self

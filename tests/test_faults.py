@@ -104,7 +104,7 @@ def test_runs_that_are_asked_to_stop_are_continued(folder, stops, ranks):
     assert_gone(folder / "SIGTERM.h5")
     asked = stops[:-1] if is_killed else stops
     assert errors.count("nqs: code 75") == output.count("the same command continues it") == len(asked)
-    assert errors.count("nqs: stopping: ") == len(stops)
+    assert errors.count("nqs: stopping: ") in (len(asked), len(stops))
     for how in asked:
         stopped = results.read(folder / f"{how}.h5")
         assert stopped.status == "interrupted"
@@ -153,7 +153,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     for name, values in history(folder / "whole.h5").items():
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
     assert results.read(folder / "x.h5").measured == results.read(folder / "whole.h5").measured
-    assert not list(folder.glob("*.tmp"))
+    assert {path.name for path in folder.iterdir()} == {"small.toml", "whole.h5", "x.h5"}
 
 
 RAISES = """

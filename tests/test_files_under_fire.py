@@ -100,6 +100,16 @@ def test_a_link_is_locked_and_written_as_the_file_that_it_leads_to(tmp_path):
     assert read(link).status == "died"
 
 
+def test_what_a_dead_writer_left_is_removed_and_that_of_others_is_not(tmp_path):
+    """`out.1` is another result than `out`, with a writer of its own."""
+    left, other = files.temporary_name(tmp_path / "out"), files.temporary_name(tmp_path / "out.1")
+    left.touch()
+    other.touch()
+    with Writer(tmp_path / "out"):
+        assert not left.exists()
+        assert other.exists()
+
+
 def test_a_reader_of_the_lock_is_not_in_the_way_of_a_writer(tmp_path):
     path = tmp_path / "x.h5"
     _foreign(path, host=lock.platform.node(), pid=os.getpid(), started="another time")

@@ -1,6 +1,7 @@
 """What is seen while a run goes on, and numbers as a person reads them."""
 
 import logging
+import os
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_a_terminal_has_a_bar(capsys, monkeypatch):
     assert "step 5/10" in error
     assert "E = -9.346 ± 0.012  acceptance 0.40" in error
     assert "\x1b" in error
+
+
+def test_a_terminal_that_goes_away_ends_nothing(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    ours, theirs = os.openpty()
+    terminal = os.fdopen(theirs, "w")
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", terminal)
+        with ProgressReport(0, 10, is_shown=True) as shown:
+            os.close(ours)
+            shown.step(ROW)
+            logging.getLogger("nqs").warning("chains disagree")
+    with pytest.raises(OSError, match="Input/output error"):
+        terminal.close()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,16 @@ def test_a_result_reruns_itself(folder, monkeypatch, capsys):
         np.testing.assert_array_equal(other[name], values, err_msg=name)
 
 
+@pytest.mark.parametrize("name", ['a"b.h5', "a\\tb.h5", "é'.h5"])
+def test_a_result_of_an_odd_name_is_continued_in_its_place(folder, monkeypatch, name):
+    monkeypatch.chdir(folder)
+    assert call("run", "small.toml", "--run.steps", 2, "--run.output", "plain.h5") == 0
+    (folder / "plain.h5").rename(folder / name)
+    assert call("run", name, "--run.steps", 3) == 0
+    assert results.read(folder / name).n_steps == 3
+    assert {path.name for path in folder.iterdir()} == {"small.toml", name}
+
+
 def test_a_result_reruns_with_the_disorder_and_the_start_that_its_run_file_names(folder, monkeypatch, capsys):
     """An override of the instance draws other couplings, and init_from is read again."""
     monkeypatch.chdir(folder)

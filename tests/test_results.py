@@ -80,7 +80,8 @@ def test_xarray_opens_the_history(tmp_path):
 
 
 def test_a_file_without_steps_opens(tmp_path):
-    results.write(tmp_path / "x.h5", example(history=results.empty_history(), measured={}, instance={}))
+    state = {**example().state, "step": 0}
+    results.write(tmp_path / "x.h5", example(history=results.empty_history(), measured={}, instance={}, state=state))
     assert results.read(tmp_path / "x.h5").n_steps == 0
     with xarray.open_dataset(tmp_path / "x.h5", group="history", engine="h5netcdf") as history:
         assert history.sizes["step"] == 0

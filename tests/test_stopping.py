@@ -6,6 +6,14 @@ import time
 import pytest
 
 from nqs.stopping import STALE_SECONDS, Signals, Watch
+from nqs.writer import Writer
+
+
+def test_the_stop_file_has_the_name_that_the_user_gave(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "x.h5").symlink_to(tmp_path / "elsewhere" / "y.h5")
+    with Writer(tmp_path / "x.h5") as writer:
+        assert writer.stop_file == tmp_path / "x.h5.stop"
 
 
 @pytest.mark.parametrize(("age", "counts"), [(STALE_SECONDS + 60, False), (5, True)])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from launching import SMALL, call, small_result
@@ -56,6 +57,7 @@ WRONG_FILES = [
     (RING + '[sampler]\nmove = "exchange"', "exchange and global_flip never change |sum s|"),
     (RING + '[sampler]\nmove = "global_flip"', "global_flip alone reaches two configurations"),
     (RING + '[sampler]\nmove = "flop"', "[sampler] move: 'flop' is not allowed, did you mean flip?"),
+    (RING + "[sampler]\nn_chains = 2000000000", "[sampler] n_chains: expected int <= 100000000"),
     (RING + "[sampler]\nmove = {flip = -1}", "[sampler] move: expected float > 0"),
     (RING + "[sampler]\nmove = {}", "[sampler] move: an empty table"),
     (RING + '[sampler]\npairs = "all"', "[sampler] pairs: only an exchange has pairs"),
@@ -153,6 +155,9 @@ DAMAGES = {
     "flat_chains": lambda group: group.items["state"].items.update(chains=files.Dataset(1.0)),
     "flat_window": lambda group: group.items["state"].items.update(window=files.Dataset(1.0)),
     "odd_step": lambda group: group.items["state"].items.update(step=files.Dataset("two")),
+    "other_step": lambda group: group.items["state"].items.update(step=files.Dataset(9)),
+    "other_window": lambda group: group.items["state"].items.update(window=files.Dataset(np.zeros((1, 2, 9)))),
+    "chains_of_floats": lambda group: group.items["state"].items.update(chains=files.Dataset(np.ones((10, 8)))),
     "odd_warnings": lambda group: group.items.update(warnings=files.Group({"000": files.Dataset(1.0)})),
     "flat_swaps": lambda group: group.items["measured"].items.update(swap_acceptance=files.Dataset(1.0)),
     "no_axis": lambda group: group.items.update(
@@ -175,6 +180,13 @@ def wrong_files(tmp_path_factory):
     newer = results.to_group(good)
     newer.attributes["format_version"] = 99
     files.write(folder / "newer.h5", newer)
+    with h5py.File(folder / "endless.h5", "w") as file:
+        source = h5py.VirtualSource("none.h5", "x", shape=(10**13,))
+        layout = h5py.VirtualLayout(shape=(10**13,), dtype=float)
+        layout[:] = source
+        file.create_virtual_dataset("x", layout)
+    with h5py.File(folder / "dangling.h5", "w") as file:
+        file["x"] = h5py.SoftLink("/nowhere")
     files.write(folder / "foreign.h5", files.Group({"x": files.Dataset(np.zeros(3))}))
     damaged = results.to_group(good)
     del damaged.items["state"]
@@ -237,6 +249,8 @@ WRONG_COMMANDS = [
     (["report", "nothing.h5"], "nothing.h5: not a whole HDF5 file"),
     (["report", "newer.h5"], "newer.h5: written by a newer nqs"),
     (["report", "foreign.h5"], "foreign.h5: an HDF5 file, but not a result"),
+    (["report", "endless.h5"], "endless.h5: an HDF5 file, but not a result"),
+    (["report", "dangling.h5"], "dangling.h5: an HDF5 file, but not a result"),
     (["report", "damaged.h5"], "damaged.h5: a damaged result"),
     *((["report", f"{name}.h5"], f"{name}.h5: a damaged result") for name in DAMAGES),
     (["report", "folder.h5"], "folder.h5: cannot be read"),
