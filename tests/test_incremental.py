@@ -49,6 +49,9 @@ CASES = {
     "ffn_phase": lambda: FeedForward(N_SITES, (9,), key=jax.random.key(0), activation="gelu", phase=True),
 }
 
+# Those that have another form for many moves.
+EXPANDED = ("rbm", "rbm_visible", "rbm_complex_visible", "rbm_phase", "projected", "replicas")
+
 
 def random_moves() -> tuple[jax.Array, ...]:
     """Moves of one site, of two, of all, and of a random number of sites padded to the width of all."""
@@ -93,16 +96,20 @@ def walk(ansatz: Ansatz, x, rounds):
 
 
 @pytest.mark.parametrize("stddev", [0.05, 0.4, 1.0])
-@pytest.mark.parametrize("case", CASES)
-def test_a_thousand_moves_without_rebuilding_the_cache(case, stddev):
+@pytest.mark.parametrize(
+    ("case", "is_expanded"), [*((case, False) for case in CASES), *((case, True) for case in EXPANDED)]
+)
+def test_a_thousand_moves_without_rebuilding_the_cache(case, is_expanded, stddev):
     ansatz = with_random_parameters(CASES[case](), stddev)
+    ansatz = ansatz.expanded() if is_expanded else ansatz
     start = np.where(np.arange(N_SITES) % 3 == 0, 1, -1).astype(np.int8)
     moves = random_moves()
     x, fast, slow, advanced, rebuilt = walk(ansatz, start, moves)
     assert np.max(np.abs(np.expm1(fast - slow))) < 1e-10
     assert np.std(np.real(slow)) > 1e-5
     for one, other in zip(jax.tree.leaves(advanced), jax.tree.leaves(rebuilt), strict=True):
-        assert np.max(np.abs(np.exp(1j * (one - other)) - 1)) < 1e-10
+        turn = 1 if jnp.iscomplexobj(one) else 1j  # logarithms and phases are those of the same factor
+        assert np.max(np.abs(np.exp(turn * (one - other)) - 1)) < 1e-10
     expected = start.copy()
     for sites in zip(*(np.asarray(m) for m in moves), strict=True):
         for site in np.concatenate(sites):
@@ -127,3 +134,42 @@ def test_large_angles_do_not_overflow():
     theta = x @ np.asarray(ansatz.weights) + np.asarray(ansatz.hidden_bias)
     assert np.max(np.abs(theta)) > 1000
     assert float(ansatz(jnp.asarray(x))) == pytest.approx(np.sum(np.abs(theta) - np.log(2)), rel=1e-12)
+
+
+WALKS = {
+    "float64": ("float64", 1e-10),
+    "float32": ("float32", 2e-3),
+    "complex128": ("complex128", 1e-8),
+}
+
+
+@pytest.mark.parametrize("precision", WALKS)
+@pytest.mark.parametrize("weights", [0.05, 0.4, 1.0, "ferromagnet"])
+def test_twenty_sweeps_of_a_large_machine_by_tables(precision, weights):
+    """Single flips and pairs of 80 sites; the ferromagnet has weights of one sign, which sum up to angles of 40."""
+    dtype, accuracy = WALKS[precision]
+    n_sites = 80
+    machine = RBM(n_sites, 1.1, key=jax.random.key(0), dtype=dtype)
+    if weights == "ferromagnet":
+        shifts = np.random.default_rng(0).normal(0, 0.1, machine.weights.shape)
+        machine = eqx.tree_at(lambda m: m.weights, machine, jnp.asarray(0.4 + shifts, dtype))
+    else:
+        machine = with_random_parameters(machine, weights)
+    rng = np.random.default_rng(3)
+    pairs = rng.permuted(np.tile(np.arange(n_sites), (10 * n_sites, 1)), axis=1)[:, :2]
+    sites = (jnp.asarray(rng.integers(0, n_sites, (10 * n_sites, 1))), jnp.asarray(pairs))
+    x = np.ones(n_sites, np.int8) if weights == "ferromagnet" else rng.choice(np.array([-1, 1], np.int8), n_sites)
+    assert machine.expanded().is_safe == (dtype != "float32" or weights != 1.0)
+    _, fast, slow, _, _ = walk(machine.expanded(), jnp.asarray(x), sites)
+    ordinary = np.abs(slow.real) < 5 if precision == "float32" else np.ones_like(slow, bool)
+    assert ordinary.any()
+    assert np.max(np.abs(np.expm1(np.asarray(fast - slow)[ordinary]))) < accuracy
+
+
+def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up():
+    machine = with_random_parameters(CASES["rbm"](), 100.0)
+    assert not machine.expanded().is_safe
+    x, _, _, _, _ = walk(machine, jnp.ones(N_SITES, jnp.int8), random_moves())
+    move = Flip(jnp.array([3]))
+    ratio = machine.expanded().log_ratio(machine.expanded().start(x), x, move)
+    assert float(ratio) == pytest.approx(float(machine(move.apply(x)) - machine(x)), rel=1e-10)

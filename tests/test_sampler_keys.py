@@ -30,11 +30,12 @@ def plain_sweep(sampler: Metropolis, weights: dict[bytes, float], chain: int, in
     """One sweep of one chain with the random numbers of the sampler: x, accepted, proposed."""
     n = N_SITES + 1
     key = jax.random.fold_in(jax.random.fold_in(KEY, chain), index)
-    move_key, accept_key, coin_key = jax.random.split(key, 3)
+    accept_key, coin_key = jax.random.split(key)
     uniform = np.asarray(jax.random.uniform(accept_key, (n,)))
     proposed = n if bool(jax.random.bernoulli(coin_key)) else n - 1
     shared = jax.random.fold_in(jax.random.fold_in(KEY, 2**32 - 1), index)
-    choices = np.asarray(jax.random.categorical(shared, jnp.log(jnp.asarray(sampler.weights)), shape=(n,)))
+    choice_key, move_key = jax.random.split(shared)
+    choices = np.asarray(jax.random.categorical(choice_key, jnp.log(jnp.asarray(sampler.weights)), shape=(n,)))
     numbers = [
         np.asarray(move.draw(jax.random.fold_in(move_key, k), n, N_SITES)) for k, move in enumerate(sampler.moves)
     ]

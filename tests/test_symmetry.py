@@ -70,7 +70,7 @@ def test_a_symmetric_machine_is_invariant_and_equals_its_expansion(dtype, visibl
     assert np.ptp(values.real) > 0.1
     for element in group[::7]:
         np.testing.assert_allclose(log_psi(machine, x[:, element]), values, rtol=0, atol=1e-12)
-    expanded = machine.expanded()
+    expanded = machine.untied()
     assert expanded.weights.shape == (9, 2 * len(group))
     np.testing.assert_allclose(log_psi(expanded, x), values, rtol=0, atol=1e-11)
 

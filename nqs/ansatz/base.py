@@ -12,7 +12,7 @@ class Ansatz(eqx.Module):
     """A wave function ψ(x); `ansatz(x)` is log ψ, real or complex, of one configuration.
 
     That is enough to plug in. An ansatz that can evaluate a changed configuration faster than a new one also
-    replaces the three methods below, which the sampler and the local energy are written against:
+    replaces the methods below, which the sampler and the local energy are written against:
     a `cache` belongs to one configuration x, and moves are relative to it.
     """
 
@@ -31,6 +31,10 @@ class Ansatz(eqx.Module):
     def advance(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> PyTree:
         """The cache of x′."""
         return self(move.apply(x))
+
+    def moved(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> tuple[Inexact[Array, ""], PyTree]:
+        """`log_ratio` and `advance` at once, for an ansatz whose two have much in common."""
+        return self.log_ratio(cache, x, move), self.advance(cache, x, move)
 
     def expanded(self) -> "Ansatz":
         """The same wave function in a form that evaluates moves faster, made once for many of them."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Key
 
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.rbm import log_cosh
+from nqs.ansatz.dense import log_cosh
 
 
 class Convolutional(Ansatz):

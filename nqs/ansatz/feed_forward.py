@@ -9,7 +9,7 @@ from jaxtyping import Array, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.rbm import advance_linear, log_cosh, with_one
+from nqs.ansatz.dense import advance_linear, log_cosh, with_one
 
 ACTIVATIONS: dict[str, Callable] = {
     "log_cosh": log_cosh,

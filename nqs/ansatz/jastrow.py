@@ -6,7 +6,7 @@ from jaxtyping import Array, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.rbm import advance_linear, flipped_spins
+from nqs.ansatz.dense import advance_linear, flipped_spins
 
 
 class Jastrow(Ansatz):

@@ -8,8 +8,8 @@ from jaxtyping import Array, Bool, Float, Inexact, Int, Int8, Key
 
 from hamiltonians.space import Flip, Spins
 from nqs.ansatz.autoregressive import Autoregressive, Couplings, spin_before
+from nqs.ansatz.dense import advance_linear
 from nqs.ansatz.feed_forward import ACTIVATIONS
-from nqs.ansatz.rbm import advance_linear
 
 EVERY = slice(None)
 

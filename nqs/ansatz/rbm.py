@@ -3,10 +3,15 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int8, Key
+from jaxtyping import Array, Bool, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
+from nqs.ansatz.dense import advance_linear, flipped_spins, log_cosh, with_one
+
+# Factors that are multiplied before a logarithm, and the most sites of a move that is looked up.
+BLOCK = 8
+WIDEST = 2
 
 
 class RBM(Ansatz):
@@ -16,7 +21,7 @@ class RBM(Ansatz):
     The hidden units are summed out of exp(Σ a x + Σ b h + Σ x W h), h = ±1 (G. Carleo and M. Troyer,
     Science 355, 602, 2017, eq. 2); the constant factor 2^n_hidden is left out.
 
-    The cache is θ = b + xW and Σ log cosh θ: a flip costs O(n_hidden).
+    The cache is θ = b + xW and Σ log cosh θ: a flip costs O(n_hidden); `expanded()` is a `TabulatedRBM`.
     """
 
     weights: Inexact[Array, "n_sites n_hidden"]
@@ -69,6 +74,9 @@ class RBM(Ansatz):
         theta = advance_linear(cache[0], self.weights, x, move)
         return theta, jnp.sum(log_cosh(theta))
 
+    def expanded(self) -> Ansatz:
+        return TabulatedRBM(self)
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...]:
         taps = (jnp.zeros_like(self.hidden_bias),)
         return taps if self.visible_bias is None else (*taps, jnp.zeros(1, self.visible_bias.dtype))
@@ -81,35 +89,94 @@ class RBM(Ansatz):
         return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
 
 
+class TabulatedRBM(Ansatz):
+    """The same ψ as `machine`; a move of one or two sites costs one logarithm for every `BLOCK` hidden units.
+
+    With p = e^θ/(2 cosh θ) and q = e^{−θ}/(2 cosh θ), where θ = b + xW, reversing the spins s of the sites I gives
+
+        ψ(x′)/ψ(x) = e^{−2 Σ a_i s_i} ∏_j f_j,  f_j = p_j A_j + q_j / A_j,  A_j = ∏_{i ∈ I} e^{−2 s_i W_ij},
+
+    and p′ = pA/f, q′ = q/(Af). For real weights every term is positive, so that nothing cancels: the relative error of
+    p and q grows by a few roundings a move at any θ, while that of tanh θ = p − q would grow like e^{2|θ|}. Complex
+    weights have zeros where terms do cancel: p and q are computed from θ after each move.
+
+    The cache is θ, p and q. `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) and max |W_ij| are so small that neither q
+    nor a product of `BLOCK` factors leaves the range of the precision; otherwise, and for wider moves, log cosh is
+    evaluated.
+    """
+
+    machine: RBM
+    tables: Inexact[Array, "2 n_sites_plus_one n_padded"]
+    is_safe: Bool[Array, ""]
+
+    def __init__(self, machine: RBM):
+        weights = machine.weights
+        padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % BLOCK)))
+        self.machine = machine
+        self.tables = jnp.exp(2 * jnp.stack([padded, -padded]))
+        largest = jnp.log(jnp.finfo(weights.dtype).max) / 2.2
+        angles = jnp.abs(machine.hidden_bias) + jnp.sum(jnp.abs(weights), axis=0)
+        steps = 2 * BLOCK * WIDEST * jnp.max(jnp.abs(weights))
+        self.is_safe = (jnp.max(angles) < largest) & (steps < 2 * largest)
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+        return self.machine(x)
+
+    def start(self, x: Int8[Array, " n_sites"]):
+        theta = self.machine.start(x)[0]
+        return theta, *self._weights_of(theta)
+
+    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+        return self.moved(cache, x, move)[0]
+
+    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        return self.moved(cache, x, move)[1]
+
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        if move.sites.shape[0] > WIDEST:
+            ratio, cache = self._by_log_cosh(cache, x, move)
+        else:
+            ratio, cache = jax.lax.cond(
+                self.is_safe, lambda *of: self._by_tables(*of), lambda *of: self._by_log_cosh(*of), cache, x, move
+            )
+        if self.machine.visible_bias is None:
+            return ratio, cache
+        biases = self.machine.visible_bias.at[move.sites].get(mode="fill", fill_value=0)
+        return ratio - 2 * (flipped_spins(x, move) @ biases), cache
+
+    def _by_tables(self, cache, x, move):
+        theta, p, q = cache
+        growth, decay = jnp.ones_like(p), jnp.ones_like(p)
+        for site, spin in zip(move.sites, flipped_spins(x, move), strict=True):
+            up, down = self.tables[0, site], self.tables[1, site]
+            growth, decay = growth * jnp.where(spin > 0, down, up), decay * jnp.where(spin > 0, up, down)
+        p, q = p * growth, q * decay
+        factors = p + q
+        blocks = factors
+        for _ in range(BLOCK.bit_length() - 1):
+            half = blocks.shape[0] // 2
+            blocks = blocks[:half] * blocks[half:]
+        theta = advance_linear(theta, self.machine.weights, x, move)
+        if jnp.iscomplexobj(theta):
+            return jnp.sum(jnp.log(blocks)), (theta, *self._weights_of(theta))
+        return jnp.sum(jnp.log(blocks)), (theta, p / factors, q / factors)
+
+    def _by_log_cosh(self, cache, x, move):
+        theta = advance_linear(cache[0], self.machine.weights, x, move)
+        ratio = jnp.sum(log_cosh(theta)) - jnp.sum(log_cosh(cache[0]))
+        return ratio, (theta, *self._weights_of(theta))
+
+    def _weights_of(self, theta: Inexact[Array, " n_hidden"]) -> tuple[Array, Array]:
+        """p and q without overflow; ½ for the padding."""
+        padded = jnp.pad(theta, (0, self.tables.shape[-1] - theta.shape[0]))
+        is_positive = jnp.real(padded) > 0
+        small = jnp.exp(jnp.where(is_positive, -2 * padded, 2 * padded))
+        larger = 1 / (1 + small)
+        return jnp.where(is_positive, larger, small * larger), jnp.where(is_positive, small * larger, larger)
+
+
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:
     """The machine with these parameters."""
     machine = RBM(1, key=jax.random.key(0), visible_bias=visible_bias is not None)
     values = (weights, hidden_bias) if visible_bias is None else (weights, hidden_bias, visible_bias)
     return eqx.tree_at(lambda m: (m.weights, m.hidden_bias, m.visible_bias)[: len(values)], machine, values)
-
-
-def with_one(a: Inexact[Array, " n"]) -> Inexact[Array, " n_plus_one"]:
-    """The input of a layer, with a 1 for the bias."""
-    return jnp.append(a, jnp.ones((), a.dtype))
-
-
-def advance_linear(
-    z: Inexact[Array, " n_out"],
-    weights: Inexact[Array, "n_sites n_out"],
-    x: Int8[Array, " n_sites"],
-    move: Flip,
-) -> Inexact[Array, " n_out"]:
-    """z = xW + b after a flip of x: z − 2 Σ_{i ∈ sites} x_i W_i."""
-    rows = weights.at[move.sites].get(mode="fill", fill_value=0)
-    return z - 2 * (flipped_spins(x, move).astype(weights.dtype) @ rows)
-
-
-def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, " flipped"]:
-    """x on the flipped sites, 0 on the padding."""
-    return x.at[move.sites].get(mode="fill", fill_value=0)
-
-
-def log_cosh(z: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-    """log cosh z without overflow, for real and complex z (on the branch that is continuous in Re z)."""
-    folded = jnp.where(jnp.real(z) < 0, -z, z)
-    return folded + jnp.log1p(jnp.exp(-2 * folded)) - jnp.log(2.0).astype(jnp.real(z).dtype)

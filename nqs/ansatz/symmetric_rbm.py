@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int8, Key
 
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.rbm import RBM, log_cosh, rbm_of
+from nqs.ansatz.dense import log_cosh
+from nqs.ansatz.rbm import RBM, rbm_of
 
 
 class SymmetricRBM(Ansatz):
@@ -14,7 +15,7 @@ class SymmetricRBM(Ansatz):
 
     Shapes: W `(n_filters, n_sites)`, b `(n_filters,)`, `permutations` (n_elements, n_sites); a is a number, or absent.
     The hidden density is α = n_filters · n_elements / n_sites (G. Carleo and M. Troyer, Science 355, 602, 2017,
-    supplement). `expanded()` is the `RBM` of n_filters · n_elements hidden units.
+    supplement). `expanded()` is that of the `RBM` of n_filters · n_elements hidden units, `untied()`.
     """
 
     filters: Inexact[Array, "n_filters n_sites"]
@@ -46,7 +47,10 @@ class SymmetricRBM(Ansatz):
         total = jnp.sum(log_cosh(theta))
         return total if self.visible_bias is None else total + self.visible_bias * jnp.sum(spins)
 
-    def expanded(self) -> RBM:
+    def expanded(self) -> Ansatz:
+        return self.untied().expanded()
+
+    def untied(self) -> RBM:
         """The same wave function with free weights: hidden unit (f, g) has the weight W_fi on site g(i)."""
         n_filters, n_sites = self.filters.shape
         n_elements = len(self.permutations)

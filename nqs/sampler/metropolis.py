@@ -21,8 +21,10 @@ class Metropolis(Sampler):
 
     Between two samples of a chain lie `sweeps` sweeps; before its first sample ever, `burn_in` more. A sweep is N or
     N + 1 proposals by the toss of a coin: with an even number of proposals that are nearly always accepted the parity
-    ∏ x would never change. Each proposal takes one of `moves` with probability proportional to its weight, the same
-    for all chains, and is accepted with probability min(1, |ψ(x′)/ψ(x)|²).
+    ∏ x would never change. Each proposal takes one of `moves` with probability proportional to its weight, and is
+    accepted with probability min(1, |ψ(x′)/ψ(x)|²). Which move it is and where it acts is drawn for all chains
+    together, whether it is accepted for each alone: chains in equilibrium that started independently stay
+    uncorrelated, since given the proposals each is a Markov chain of its own.
 
     Raises `ValueError` for a weight that is not positive and for counts below one as well.
     """
@@ -85,28 +87,28 @@ def sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state, b
     n_sites = state[0].shape[-1]
     n_proposals = n_sites + 1
 
-    def draw(key):
-        move_key, accept_key, coin_key = jax.random.split(jax.random.fold_in(key, index), 3)
-        draws = tuple(
-            move.draw(jax.random.fold_in(move_key, number), n_proposals, n_sites)
-            for number, move in enumerate(sampler.moves)
-        )
+    def toss(key):
+        accept_key, coin_key = jax.random.split(jax.random.fold_in(key, index))
         log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (n_proposals,)))
         is_made = (jnp.arange(n_proposals) < n_sites) | jax.random.bernoulli(coin_key)
-        return draws, log_uniform, is_made
+        return log_uniform, is_made
 
-    draws, log_uniform, is_made = jax.vmap(draw, out_axes=1)(keys)
+    log_uniform, is_made = jax.vmap(toss, out_axes=1)(keys)
+    choice_key, move_key = jax.random.split(jax.random.fold_in(shared_key, index))
     logits = jnp.log(jnp.asarray(sampler.weights))
-    choices = jax.random.categorical(jax.random.fold_in(shared_key, index), logits, shape=(n_proposals,))
+    choices = jax.random.categorical(choice_key, logits, shape=(n_proposals,))
+    draws = tuple(
+        move.draw(jax.random.fold_in(move_key, number), n_proposals, n_sites)
+        for number, move in enumerate(sampler.moves)
+    )
 
     def propose_with(move, number):
-        def branch(x, caches, draws):
-            flips, changes = jax.vmap(move.propose)(draws[number], x)
-            log_ratios = jax.vmap(ansatz.log_ratio)(caches, x, flips)
-            advanced = jax.vmap(ansatz.advance)(caches, x, flips)
-            return jax.vmap(lambda f, y: f.apply(y))(flips, x), advanced, 2 * beta * jnp.real(log_ratios), changes
+        def of_chain(x, cache, draws):
+            flip, changes = move.propose(draws[number], x)
+            log_ratio, advanced = ansatz.moved(cache, x, flip)
+            return flip.apply(x), advanced, 2 * beta * jnp.real(log_ratio), changes
 
-        return branch
+        return jax.vmap(of_chain, in_axes=(0, 0, None))
 
     branches = [propose_with(move, number) for number, move in enumerate(sampler.moves)]
 

@@ -1,0 +1,33 @@
+"""What a dense layer on spins needs: its output after a move, its input, and log cosh."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact, Int8
+
+from hamiltonians.space import Flip
+
+
+def with_one(a: Inexact[Array, " n"]) -> Inexact[Array, " n_plus_one"]:
+    """The input of a layer, with a 1 for the bias."""
+    return jnp.append(a, jnp.ones((), a.dtype))
+
+
+def advance_linear(
+    z: Inexact[Array, " n_out"],
+    weights: Inexact[Array, "n_sites n_out"],
+    x: Int8[Array, " n_sites"],
+    move: Flip,
+) -> Inexact[Array, " n_out"]:
+    """z = xW + b after a flip of x: z − 2 Σ_{i ∈ sites} x_i W_i."""
+    rows = weights.at[move.sites].get(mode="fill", fill_value=0)
+    return z - 2 * (flipped_spins(x, move).astype(weights.dtype) @ rows)
+
+
+def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, " flipped"]:
+    """x on the flipped sites, 0 on the padding."""
+    return x.at[move.sites].get(mode="fill", fill_value=0)
+
+
+def log_cosh(z: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+    """log cosh z without overflow, for real and complex z (on the branch that is continuous in Re z)."""
+    folded = jnp.where(jnp.real(z) < 0, -z, z)
+    return folded + jnp.log1p(jnp.exp(-2 * folded)) - jnp.log(2.0).astype(jnp.real(z).dtype)

@@ -1,0 +1,79 @@
+"""The energies that the run files of spin models reach, beside the exact ones and those of others.
+
+    python runs/benchmarks/energies.py            the table of the results that are in results/
+    python runs/benchmarks/energies.py --run 2    first runs, on two ranks, what is not there or not complete
+
+The relative error is (E − E_ref)/|E_ref|, for the excited state (E − E_ref)/gap. Published: the weights
+released with G. Carleo and M. Troyer, Science 355, 602 (2017), evaluated anew; the varbench data of D. Wu et al.,
+Science 386, 296 (2024).
+"""
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import nqs
+
+RUNS = Path(__file__).parents[1]
+VARBENCH_HEISENBERG_6X6 = -97.757589597 / 4
+VARBENCH_J1J2_6X6 = -72.548590160 / 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run file, what it is to reach, and the reference where the result has no closed form of its own."""
+
+    file: str
+    aim: float
+    published: str
+    reference: float | None = None
+    scale: float | None = None
+
+
+ROWS = (
+    Row("ising_ring_80_alpha_1", 1e-3, "3.2(1)e-3"),
+    Row("ising_ring_80_alpha_2", 5e-5, "8(1)e-5"),
+    Row("ising_ring_80_alpha_4", 2e-5, "9(6)e-6"),
+    Row("heisenberg_ring_80_alpha_2", 1e-4, "1.0(1)e-4"),
+)
+
+
+def line(row: Row) -> list[str]:
+    """The cells of a row; what is not there is a dash."""
+    path = Path("results") / f"{row.file}.h5"
+    if not path.exists():
+        return [row.file, "-", "-", "-", f"{row.aim:.0e}", row.published, "not run"]
+    result = nqs.load(path)
+    if result.status != "complete":
+        return [row.file, "-", "-", "-", f"{row.aim:.0e}", row.published, result.status]
+    measured = result.measured
+    reference = measured["reference"] if row.reference is None else row.reference
+    scale = abs(reference) if row.scale is None else row.scale
+    distance, error = (measured["energy"] - reference) / scale, measured["energy_error"] / scale
+    minutes = float(result.history["wall_time"][-1]) / 60
+    energy = f"{measured['energy']:.6f} +- {measured['energy_error']:.6f}"
+    relative = f"({distance:.2e}) +- {error:.1e}"
+    return [row.file, f"{reference:.6f}", energy, relative, f"{row.aim:.0e}", row.published, f"{minutes:.1f} min"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=int, metavar="RANKS", help="run what is missing on so many ranks")
+    ranks = parser.parse_args().run
+    if ranks:
+        for row in ROWS:
+            subprocess.run(["mpirun", "-n", str(ranks), "nqs", "run", str(RUNS / f"{row.file}.toml")], check=True)
+    head = ["run file", "exact", "energy", "relative error", "to reach", "published", "training"]
+    lines = np.array([head, *map(line, ROWS)])
+    widths = [max(map(len, column)) for column in lines.T]
+    for cells in lines:
+        sys.stdout.write(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n"
+        )
+
+
+main()
