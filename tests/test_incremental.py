@@ -109,7 +109,8 @@ def test_a_thousand_moves_without_rebuilding_the_cache(case, is_expanded, stddev
     assert np.std(np.real(slow)) > 1e-5
     for one, other in zip(jax.tree.leaves(advanced), jax.tree.leaves(rebuilt), strict=True):
         turn = 1 if jnp.iscomplexobj(one) else 1j  # logarithms and phases are those of the same factor
-        assert np.max(np.abs(np.exp(turn * (one - other)) - 1)) < 1e-10
+        is_same_factor = np.abs(np.exp(turn * (one - other)) - 1) < 1e-10
+        assert np.all(is_same_factor | np.isclose(one, other, rtol=1e-10, atol=0))
     expected = start.copy()
     for sites in zip(*(np.asarray(m) for m in moves), strict=True):
         for site in np.concatenate(sites):
@@ -159,7 +160,7 @@ def test_twenty_sweeps_of_a_large_machine_by_tables(precision, weights):
     pairs = rng.permuted(np.tile(np.arange(n_sites), (10 * n_sites, 1)), axis=1)[:, :2]
     sites = (jnp.asarray(rng.integers(0, n_sites, (10 * n_sites, 1))), jnp.asarray(pairs))
     x = np.ones(n_sites, np.int8) if weights == "ferromagnet" else rng.choice(np.array([-1, 1], np.int8), n_sites)
-    assert machine.expanded().is_safe == (dtype != "float32" or weights != 1.0)
+    assert machine.expanded().is_safe == (weights == 0.05 or (dtype != "float32" and weights != 1.0))
     _, fast, slow, _, _ = walk(machine.expanded(), jnp.asarray(x), sites)
     ordinary = np.abs(slow.real) < 5 if precision == "float32" else np.ones_like(slow, bool)
     assert ordinary.any()

@@ -9,8 +9,7 @@ from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.dense import advance_linear, flipped_spins, log_cosh, with_one
 
-# Factors that are multiplied before a logarithm, and the most sites of a move that is looked up.
-BLOCK = 8
+# The most sites of a move that is looked up.
 WIDEST = 2
 
 
@@ -90,41 +89,39 @@ class RBM(Ansatz):
 
 
 class TabulatedRBM(Ansatz):
-    """The same ψ as `machine`; a move of one or two sites costs one logarithm for every `BLOCK` hidden units.
+    """The same ψ as `machine`, whose moves of one or two sites take no exponential and few logarithms.
 
-    With p = e^θ/(2 cosh θ) and q = e^{−θ}/(2 cosh θ), where θ = b + xW, reversing the spins s of the sites I gives
+    With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
+    spins s of the sites I multiplies E_j by ∏_{i ∈ I} e^{−4 s_i W_ij}, which are in a table, and adds 2 s_i Σ_j W_ij to
+    −Σ θ; the logarithm is taken of products of several 1 + E_j. Nothing cancels: the relative error of E grows by a
+    rounding a move at any θ, while that of tanh θ and its addition theorem would grow like e^{2|θ|}.
 
-        ψ(x′)/ψ(x) = e^{−2 Σ a_i s_i} ∏_j f_j,  f_j = p_j A_j + q_j / A_j,  A_j = ∏_{i ∈ I} e^{−2 s_i W_ij},
-
-    and p′ = pA/f, q′ = q/(Af). For real weights every term is positive, so that nothing cancels: the relative error of
-    p and q grows by a few roundings a move at any θ, while that of tanh θ = p − q would grow like e^{2|θ|}. Complex
-    weights have zeros where terms do cancel: p and q are computed from θ after each move.
-
-    The cache is θ, p and q. `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) and max |W_ij| are so small that neither q
-    nor a product of `BLOCK` factors leaves the range of the precision; otherwise, and for wider moves, log cosh is
-    evaluated.
+    The cache is E and Σ log(1 + E). `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) is so small that a product stays in
+    the range of the precision (43 in double, 21 in single precision); otherwise the cache is θ and Σ log cosh θ.
     """
 
     machine: RBM
-    tables: Inexact[Array, "2 n_sites_plus_one n_padded"]
+    factors: Inexact[Array, "2 n_sites_plus_one n_padded"]
+    row_sums: Inexact[Array, " n_sites_plus_one"]
     is_safe: Bool[Array, ""]
+    block: int = eqx.field(static=True)
 
     def __init__(self, machine: RBM):
         weights = machine.weights
-        padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % BLOCK)))
-        self.machine = machine
-        self.tables = jnp.exp(2 * jnp.stack([padded, -padded]))
-        largest = jnp.log(jnp.finfo(weights.dtype).max) / 2.2
+        limits = jnp.finfo(weights.dtype)
+        self.machine, self.block = machine, 8 if limits.bits == 64 else 2
+        padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % self.block)))
+        self.factors = jnp.exp(4 * jnp.stack([padded, -padded]))
+        self.row_sums = jnp.sum(padded, axis=1)
         angles = jnp.abs(machine.hidden_bias) + jnp.sum(jnp.abs(weights), axis=0)
-        steps = 2 * BLOCK * WIDEST * jnp.max(jnp.abs(weights))
-        self.is_safe = (jnp.max(angles) < largest) & (steps < 2 * largest)
+        self.is_safe = 2.05 * self.block * jnp.max(angles) < jnp.log(limits.max)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.machine(x)
 
     def start(self, x: Int8[Array, " n_sites"]):
         theta = self.machine.start(x)[0]
-        return theta, *self._weights_of(theta)
+        return jax.lax.cond(self.is_safe, lambda t: self._of_exponentials(t), lambda t: self._of_angles(t), theta)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
         return self.moved(cache, x, move)[0]
@@ -133,46 +130,44 @@ class TabulatedRBM(Ansatz):
         return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        new = jax.lax.cond(
+            self.is_safe,
+            lambda *of: self._look_up(*of),
+            lambda *of: self._of_angles(self._turned(*of)),
+            *(cache[0], x, move),
+        )
+        spins = flipped_spins(x, move).astype(self.row_sums.dtype)
+        ratio = new[1] - cache[1] + jnp.where(self.is_safe, 2 * (spins @ self.row_sums[move.sites]), 0)
+        if self.machine.visible_bias is not None:
+            ratio -= 2 * (spins @ self.machine.visible_bias.at[move.sites].get(mode="fill", fill_value=0))
+        return ratio, new
+
+    def _look_up(self, exponentials, x, move):
         if move.sites.shape[0] > WIDEST:
-            ratio, cache = self._by_log_cosh(cache, x, move)
-        else:
-            ratio, cache = jax.lax.cond(
-                self.is_safe, lambda *of: self._by_tables(*of), lambda *of: self._by_log_cosh(*of), cache, x, move
-            )
-        if self.machine.visible_bias is None:
-            return ratio, cache
-        biases = self.machine.visible_bias.at[move.sites].get(mode="fill", fill_value=0)
-        return ratio - 2 * (flipped_spins(x, move) @ biases), cache
-
-    def _by_tables(self, cache, x, move):
-        theta, p, q = cache
-        growth, decay = jnp.ones_like(p), jnp.ones_like(p)
+            return self._of_exponentials(self._turned(jnp.log(exponentials) / 2, x, move))
         for site, spin in zip(move.sites, flipped_spins(x, move), strict=True):
-            up, down = self.tables[0, site], self.tables[1, site]
-            growth, decay = growth * jnp.where(spin > 0, down, up), decay * jnp.where(spin > 0, up, down)
-        p, q = p * growth, q * decay
-        factors = p + q
-        blocks = factors
-        for _ in range(BLOCK.bit_length() - 1):
-            half = blocks.shape[0] // 2
-            blocks = blocks[:half] * blocks[half:]
-        theta = advance_linear(theta, self.machine.weights, x, move)
-        if jnp.iscomplexobj(theta):
-            return jnp.sum(jnp.log(blocks)), (theta, *self._weights_of(theta))
-        return jnp.sum(jnp.log(blocks)), (theta, p / factors, q / factors)
+            exponentials *= jnp.where(spin > 0, self.factors[1, site], self.factors[0, site])
+        return exponentials, self._sum_of_logs(exponentials)
 
-    def _by_log_cosh(self, cache, x, move):
-        theta = advance_linear(cache[0], self.machine.weights, x, move)
-        ratio = jnp.sum(log_cosh(theta)) - jnp.sum(log_cosh(cache[0]))
-        return ratio, (theta, *self._weights_of(theta))
+    def _turned(self, theta, x, move):
+        return advance_linear(theta[: self.machine.weights.shape[1]], self.machine.weights, x, move)
 
-    def _weights_of(self, theta: Inexact[Array, " n_hidden"]) -> tuple[Array, Array]:
-        """p and q without overflow; ½ for the padding."""
-        padded = jnp.pad(theta, (0, self.tables.shape[-1] - theta.shape[0]))
-        is_positive = jnp.real(padded) > 0
-        small = jnp.exp(jnp.where(is_positive, -2 * padded, 2 * padded))
-        larger = 1 / (1 + small)
-        return jnp.where(is_positive, larger, small * larger), jnp.where(is_positive, small * larger, larger)
+    def _of_exponentials(self, theta):
+        exponentials = self._padded(jnp.exp(2 * theta))
+        return exponentials, self._sum_of_logs(exponentials)
+
+    def _of_angles(self, theta):
+        return self._padded(theta), jnp.sum(log_cosh(theta))
+
+    def _padded(self, values):
+        return jnp.pad(values, (0, self.factors.shape[-1] - values.shape[0]))
+
+    def _sum_of_logs(self, exponentials):
+        products = 1 + exponentials
+        while products.shape[0] * self.block > exponentials.shape[0]:
+            half = products.shape[0] // 2
+            products = products[:half] * products[half:]
+        return jnp.sum(jnp.log(products))
 
 
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:
