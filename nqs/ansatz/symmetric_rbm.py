@@ -22,6 +22,7 @@ class SymmetricRBM(Ansatz):
     hidden_bias: Inexact[Array, " n_filters"]
     visible_bias: Inexact[Array, ""] | None
     permutations: Int[Array, "n_elements n_sites"]
+    inverses: Int[Array, "n_elements n_sites"]
 
     def __init__(
         self,
@@ -37,26 +38,35 @@ class SymmetricRBM(Ansatz):
         scale = stddev * (2**0.5 if jnp.issubdtype(dtype, jnp.complexfloating) else 1)
         keys = jax.random.split(key, 3)
         self.permutations = jnp.asarray(permutations, jnp.int32)
+        self.inverses = jnp.asarray(np.argsort(permutations, axis=1), jnp.int32)
         self.filters = scale * jax.random.normal(keys[0], (n_filters, permutations.shape[1]), dtype)
         self.hidden_bias = scale * jax.random.normal(keys[1], (n_filters,), dtype)
         self.visible_bias = scale * jax.random.normal(keys[2], (), dtype) if visible_bias else None
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
-        spins = x.astype(self.filters.dtype)
-        theta = spins[self.permutations] @ self.filters.T + self.hidden_bias
+        theta = _tied(self.filters, x, self.permutations, self.inverses) + self.hidden_bias[:, None]
         total = jnp.sum(log_cosh(theta))
-        return total if self.visible_bias is None else total + self.visible_bias * jnp.sum(spins)
+        return total if self.visible_bias is None else total + self.visible_bias * jnp.sum(x.astype(total.dtype))
 
     def expanded(self) -> Ansatz:
         return self.untied().expanded()
 
     def untied(self) -> RBM:
         """The same wave function with free weights: hidden unit (f, g) has the weight W_fi on site g(i)."""
-        n_filters, n_sites = self.filters.shape
-        n_elements = len(self.permutations)
-        columns = jnp.zeros((n_sites, n_filters, n_elements), self.filters.dtype)
-        columns = columns.at[
-            self.permutations.T[:, None, :], jnp.arange(n_filters)[:, None], jnp.arange(n_elements)
-        ].set(self.filters.T[:, :, None])
+        n_sites = self.filters.shape[1]
+        weights = self.filters[:, self.inverses].reshape(-1, n_sites).T
         visible = None if self.visible_bias is None else jnp.full(n_sites, self.visible_bias)
-        return rbm_of(columns.reshape(n_sites, -1), jnp.repeat(self.hidden_bias, n_elements), visible)
+        return rbm_of(weights, jnp.repeat(self.hidden_bias, len(self.permutations)), visible)
+
+
+@jax.custom_jvp
+def _tied(filters: Array, x: Array, permutations: Array, inverses: Array) -> Inexact[Array, "n_filters n_elements"]:
+    """Σ_i W_fi x_{g(i)}: for many x at once a product with the untied weights, which do not depend on x."""
+    return filters[:, inverses] @ x.astype(filters.dtype)
+
+
+@_tied.defjvp
+def _tied_tangent(primals, tangents):
+    """Linear in W with the coefficients x_{g(i)}: its transpose, the derivative, is a product with these."""
+    filters, x, permutations, _ = primals
+    return _tied(*primals), tangents[0] @ x[permutations].astype(filters.dtype).T
