@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from nqs import cli, results, run_file
+from nqs.lock import is_being_written
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -88,6 +91,57 @@ def start(*command: object, ranks: int = 0, cwd: Path, **environment: str) -> su
         text=True,
         timeout=300,
     )
+
+
+def begin(folder: Path, *command: object, ranks: int) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own."""
+    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks else []
+    return subprocess.Popen(
+        [*launcher, *map(str, command)],
+        cwd=folder,
+        env={**os.environ, **MPI_SETTINGS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something is so, or the process has ended."""
+    deadline = time.monotonic() + 240
+    while not what():
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise AssertionError(f"it did not come to this: {process.communicate(timeout=10)}")
+        time.sleep(0.1)
+
+
+def wait_for_steps(path: Path, process: subprocess.Popen[str], n_steps: int = 1) -> None:
+    """Wait until the result holds some steps."""
+    wait_for(lambda: path.exists() and results.read(path).n_steps >= n_steps, process)
+
+
+def ranks_of(folder: Path) -> list[int]:
+    """The processes of nqs that work in a folder."""
+    programs = {str(BIN / "nqs").encode(), str(COMMANDS[-1]).encode()}
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if (process / "cwd").resolve() == folder.resolve() and programs.intersection(command[1:2]):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def assert_gone(path: Path) -> None:
+    """No rank is left, nor its lock: a process that is in an fsync when it is killed keeps its files for a moment."""
+    deadline = time.monotonic() + 10
+    while (ranks_of(path.parent) or is_being_written(path)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ranks_of(path.parent) == []
+    assert not is_being_written(path)
 
 
 def nqs(*arguments: object, ranks: int = 0, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ def test_the_energy_of_the_average_has_less_of_the_noise_of_the_steps():
     ansatz, sampler = nqs.RBM(6, 1 / 6, key=jax.random.key(0), stddev=0.3), nqs.Metropolis(nqs.LocalFlip(), 16, 16)
     for seed in range(2):
         run = nqs.VMC(RING, ansatz, sampler, nqs.sgd(0.1), average_steps=40, seed=seed)
-        result = run.run(120, measure_samples=8192, measure_burn_in=50)
+        result = run.run(200, measure_samples=8192, measure_burn_in=50)
         last = with_parameters(result.ansatz, result.parameters)
         assert exact_energy(result.ansatz) < exact_energy(last) - 1e-3
         assert abs(result.measured["energy"] - exact_energy(result.ansatz)) < 4 * result.measured["energy_error"]

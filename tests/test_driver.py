@@ -67,7 +67,7 @@ def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
         "ffn": lambda: nqs.FeedForward(8, (6, 6), key=key, activation="tanh"),
         "flax": lambda: nqs.FlaxAnsatz(netket.models.RBM(alpha=1, param_dtype=complex), 8, key=key),
     }[ansatz]()
-    result = vmc(optimizer=optimizer, ansatz=ansatz).run(18, measure_samples=256, measure_burn_in=50)
+    result = vmc(optimizer=optimizer, ansatz=ansatz).run(27, measure_samples=256, measure_burn_in=50)
     energy = result.history["energy"]
     assert energy[-3:].mean() < energy[:3].mean() - 3 * result.history["energy_error"][:3].mean()
     assert abs(result.measured["energy_imaginary"]) < 5 * result.measured["energy_imaginary_error"] + 1e-12

@@ -4,20 +4,32 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import BIN, COMMANDS, HERE, MPI_SETTINGS, RANKS, SMALL, call, history, is_open_mpi, nqs, start
+from launching import (
+    BIN,
+    COMMANDS,
+    HERE,
+    RANKS,
+    SMALL,
+    assert_gone,
+    begin,
+    call,
+    history,
+    is_open_mpi,
+    nqs,
+    ranks_of,
+    start,
+    wait_for_steps,
+)
 
 from nqs import load, results
-from nqs.lock import is_being_written
 from nqs.writer import read
 
 LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2)
@@ -27,57 +39,6 @@ LONG = ("--run.steps", 10**6, "--run.snapshot_seconds", 0.2)
 def folder(tmp_path) -> Path:
     (tmp_path / "small.toml").write_text(SMALL)
     return tmp_path
-
-
-def begin(folder: Path, *command: object, ranks: int) -> subprocess.Popen[str]:
-    """Start a command in a process group of its own."""
-    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks else []
-    return subprocess.Popen(
-        [*launcher, *map(str, command)],
-        cwd=folder,
-        env={**os.environ, **MPI_SETTINGS},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something is so, or the process has ended."""
-    deadline = time.monotonic() + 240
-    while not what():
-        if time.monotonic() > deadline or process.poll() is not None:
-            raise AssertionError(f"it did not come to this: {process.communicate(timeout=10)}")
-        time.sleep(0.1)
-
-
-def wait_for_steps(path: Path, process: subprocess.Popen[str], n_steps: int = 1) -> None:
-    """Wait until the result holds some steps."""
-    wait_for(lambda: path.exists() and results.read(path).n_steps >= n_steps, process)
-
-
-def ranks_of(folder: Path) -> list[int]:
-    """The processes of nqs that work in a folder."""
-    programs = {str(BIN / "nqs").encode(), str(COMMANDS[-1]).encode()}
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            if (process / "cwd").resolve() == folder.resolve() and programs.intersection(command[1:2]):
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return sorted(found)
-
-
-def assert_gone(path: Path) -> None:
-    """No rank is left, nor its lock: a process that is in an fsync when it is killed keeps its files for a moment."""
-    deadline = time.monotonic() + 10
-    while (ranks_of(path.parent) or is_being_written(path)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert ranks_of(path.parent) == []
-    assert not is_being_written(path)
 
 
 # How the runs of one program are stopped, one after the other. Open MPI ends the program soon after SIGTERM.
@@ -154,6 +115,16 @@ def test_kills_of_whole_runs_lose_nothing(folder):
         np.testing.assert_array_equal(history(folder / "x.h5")[name], values, err_msg=name)
     assert results.read(folder / "x.h5").measured == results.read(folder / "whole.h5").measured
     assert {path.name for path in folder.iterdir()} == {"small.toml", "whole.h5", "x.h5"}
+
+
+@pytest.mark.mpi
+def test_a_single_rank_ends_with_its_launcher(folder):
+    with begin(folder, BIN / "nqs", "run", "small.toml", *LONG, "--run.output", "x.h5", ranks=1) as process:
+        wait_for_steps(folder / "x.h5", process)
+        process.kill()
+        process.communicate(timeout=20)
+    assert_gone(folder / "x.h5")
+    assert read(folder / "x.h5").status == "died"
 
 
 RAISES = """

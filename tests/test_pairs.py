@@ -5,7 +5,7 @@ import pytest
 from systems import ANSATZE, HAMILTONIANS, N_SITES
 
 import nqs
-from nqs.parameters import Parameters
+from nqs.parameters import RealView
 from nqs.sampler.moves import all_pairs
 
 OPTIMIZERS = {
@@ -39,5 +39,5 @@ def test_two_steps(ansatz, optimizer, move):
     assert result.status == "complete"
     assert np.all(np.isfinite(result.history["energy"]))
     assert np.isfinite(result.measured["energy"])
-    layout = Parameters(model)
+    layout = RealView(model)
     assert np.any(layout.flatten(result.ansatz) != layout.flatten(model))

@@ -1,6 +1,8 @@
 """Groups of lattice symmetries, and machines whose weights they tie."""
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import log_psi, rbm
@@ -83,6 +85,27 @@ SECTORS = {
     "rectangle": (Lattice("square", (3, 4)), ((0, 2), "A2", None)),
     "flip": (EdgeList(5, ((0, 1),)), (None, None, -1)),
 }
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_derivatives_of_a_symmetric_machine_are_those_of_its_definition(dtype):
+    """Forwards and backwards, by the filters: Σ_fg log cosh(b_f + Σ_i W_fi x_{g(i)})."""
+    group = symmetry_group(Lattice("square", (3, 3)), "lattice")
+    machine = SymmetricRBM(group, 2, key=jax.random.key(0), dtype=dtype, stddev=0.3)
+    x = jnp.asarray(np.random.default_rng(1).choice([-1, 1], 9).astype(np.int8))
+    tangent = jnp.asarray(np.random.default_rng(2).normal(size=(2, 9)), dtype)
+
+    def fast(filters):
+        return eqx.tree_at(lambda m: m.filters, machine, filters)(x)
+
+    def slow(filters):
+        return jnp.sum(jnp.log(jnp.cosh(filters @ x[group].T + machine.hidden_bias[:, None])))
+
+    holomorphic = dtype == "complex128"
+    gradients = [jax.grad(f, holomorphic=holomorphic)(machine.filters) for f in (fast, slow)]
+    np.testing.assert_allclose(*gradients, rtol=1e-11)
+    slopes = [jax.jvp(f, (machine.filters,), (tangent,))[1] for f in (fast, slow)]
+    np.testing.assert_allclose(*slopes, rtol=1e-11)
 
 
 @pytest.mark.parametrize("name", SECTORS)
