@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Inexact, Int, Int8, Key
+from jaxtyping import Array, Bool, Float, Int, Int8, Key
 
 from hamiltonians.space import Flip, Spins
 from nqs.ansatz.base import Ansatz
@@ -68,12 +68,17 @@ class Replicas(Ansatz):
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
 
     def log_ratio(self, cache, x: Int8[Array, " all_sites"], move: Flip) -> Float[Array, ""]:
-        moved, logs = self._moved(cache, x, move)
-        return self._log_sum(moved, logs) - self._log_sum(x[self.images], cache[1])
+        return self.moved(cache, x, move)[0]
 
     def advance(self, cache, x: Int8[Array, " all_sites"], move: Flip):
-        caches = jax.vmap(self.ansatz.advance)(cache[0], x[self.images], self._moves(move))
-        return caches, self._moved(cache, x, move)[1]
+        return self.moved(cache, x, move)[1]
+
+    def moved(self, cache, x: Int8[Array, " all_sites"], move: Flip):
+        images, moves = x[self.images], Flip(self.inverses[:, move.sites])
+        ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], images, moves)
+        logs = cache[1] + ratios
+        after = jax.vmap(lambda image, m: m.apply(image))(images, moves)
+        return self._log_sum(after, logs) - self._log_sum(images, cache[1]), (caches, logs)
 
     def terms(self, x: Int8[Array, " all_sites"], is_first: Bool[Array, ""]) -> dict[str, Float[Array, ""]]:
         """Re w_A/p and Re w_A′/p, where p is the weight of the sample: |w_A| + |w_A′|, or |w_A| in the first step."""
@@ -85,14 +90,6 @@ class Replicas(Ansatz):
         values = jnp.exp(moduli - log_p) * jnp.cos(angles[1:] - angles[0])
         inner, outer = jnp.where(jnp.isneginf(moduli), 0, values)
         return {"inner": inner, "outer": outer}
-
-    def _moves(self, move: Flip) -> Flip:
-        return Flip(self.inverses[:, move.sites])
-
-    def _moved(self, cache, x, move) -> tuple[Int8[Array, "6 n_sites"], Inexact[Array, " 6"]]:
-        images, moves = x[self.images], self._moves(move)
-        logs = cache[1] + jax.vmap(self.ansatz.log_ratio)(cache[0], images, moves)
-        return jax.vmap(lambda image, m: m.apply(image))(images, moves), logs
 
     def _log_sum(self, images, logs) -> Float[Array, ""]:
         moduli = self._log_moduli(images, logs)

@@ -48,7 +48,7 @@ STOPS = ["file", "SIGUSR1", "max_seconds", "SIGTERM"]
 @pytest.mark.parametrize(
     ("stops", "ranks"), [([*STOPS[:-1], "SIGINT", "SIGTERM"], 0), pytest.param(STOPS, 3, marks=pytest.mark.mpi)]
 )
-def test_runs_that_are_asked_to_stop_are_continued(folder, stops, ranks):
+def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
     """All ranks leave on the same step with code 75; Open MPI soon kills them at SIGTERM: a snapshot stays."""
     commands = [["run", "small.toml", *LONG, "--run.output", f"{how}.h5"] for how in stops]
     commands[stops.index("max_seconds")] += ["--run.max_seconds", 2]

@@ -26,10 +26,16 @@ class Product(Ansatz):
         return tuple(factor.start(x) for factor in self.factors)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return _total([f.log_ratio(part, x, move) for f, part in zip(self.factors, cache, strict=True)])
+        return self.moved(cache, x, move)[0]
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        return tuple(f.advance(part, x, move) for f, part in zip(self.factors, cache, strict=True))
+        return self.moved(cache, x, move)[1]
+
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        ratios, caches = zip(
+            *(f.moved(part, x, move) for f, part in zip(self.factors, cache, strict=True)), strict=True
+        )
+        return _total(list(ratios)), caches
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         taps = [factor.zero_taps() for factor in self.factors]
@@ -68,6 +74,10 @@ class Phase(Ansatz):
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         return self.angle.advance(cache, x, move)
+
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        ratio, cache = self.angle.moved(cache, x, move)
+        return _times_i(ratio), cache
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         return self.angle.zero_taps()

@@ -44,15 +44,15 @@ class Projected(Ansatz):
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return self._log_sum(self._moved_logs(cache, x, move)) - self._log_sum(cache[1])
+        return self.moved(cache, x, move)[0]
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        images, moves = self._images(x), self._moves(move)
-        caches = jax.vmap(self.ansatz.advance)(cache[0], images, moves)
-        return caches, self._moved_logs(cache, x, move)
+        return self.moved(cache, x, move)[1]
 
-    def _moved_logs(self, cache, x, move) -> Inexact[Array, " n_elements"]:
-        return cache[1] + jax.vmap(self.ansatz.log_ratio)(cache[0], self._images(x), self._moves(move))
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], self._images(x), self._moves(move))
+        logs = cache[1] + ratios
+        return self._log_sum(logs) - self._log_sum(cache[1]), (caches, logs)
 
     def _images(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_elements n_sites"]:
         return x[self.permutations] * self.flips[:, None]

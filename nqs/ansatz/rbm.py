@@ -93,7 +93,7 @@ class TabulatedRBM(Ansatz):
 
     With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
     spins s of the sites I multiplies E_j by ∏_{i ∈ I} e^{−4 s_i W_ij}, which are in a table, and adds 2 s_i Σ_j W_ij to
-    −Σ θ; the logarithm is taken of products of several 1 + E_j. Nothing cancels: the relative error of E grows by a
+    −Σ θ; the logarithm is taken of products of several 1 + E_j. E is only multiplied: its relative error grows by a
     rounding a move at any θ, while that of tanh θ and its addition theorem would grow like e^{2|θ|}.
 
     The cache is E and Σ log(1 + E). `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) is so small that a product stays in
