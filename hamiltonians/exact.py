@@ -5,7 +5,7 @@ from math import comb
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Inexact, Int8
+from jaxtyping import Float, Inexact, Int, Int8
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
@@ -24,7 +24,7 @@ def n_states(space: Spins) -> int:
 
 def all_states(space: Spins) -> Int8[np.ndarray, "n_states n_sites"]:
     """Every configuration of the space, in ascending order of its number (site 0 is the highest bit, up is 1)."""
-    numbers = _numbers(space)
+    numbers = numbers_of(space)
     bits = (numbers[:, None] >> np.arange(space.n_sites)[::-1]) & 1
     return (2 * bits - 1).astype(np.int8)
 
@@ -35,7 +35,7 @@ def sparse_matrix(hamiltonian: SpinHamiltonian) -> csr_array:
     Raises `ValueError` if a term leaves the magnetisation of the space.
     """
     space = hamiltonian.space
-    numbers, states = _numbers(space), all_states(space)
+    numbers, states = numbers_of(space), all_states(space)
     masks = np.sum(_bit_values(space)[np.asarray(hamiltonian.flip_terms.flips)], axis=-1)
     diagonal = np.concatenate([_diagonal(hamiltonian, x) for x in _batches(states)])
     amplitudes = np.concatenate([_amplitudes(hamiltonian, x) for x in _batches(states)])
@@ -97,7 +97,8 @@ def _lifted(matrix: csr_array, states: Inexact[np.ndarray, "n_states n"], height
     return aslinearoperator(matrix) + aslinearoperator(height * states) @ aslinearoperator(states.conj().T)
 
 
-def _numbers(space: Spins) -> np.ndarray:
+def numbers_of(space: Spins) -> Int[np.ndarray, " n_states"]:
+    """The numbers of all configurations, ascending."""
     numbers = np.arange(2**space.n_sites)
     return numbers if space.n_up is None else numbers[np.bitwise_count(numbers) == space.n_up]
 

@@ -12,14 +12,14 @@ def netket_edges(kind: str, extent: tuple[int, ...], periodic: bool, order: int)
     return np.array([edge[:2] for edge in graph.edges(return_color=True) if edge[2] == order - 1], dtype=int)
 
 
-def netket_space_group(kind: str, extent: tuple[int, ...]) -> Int[np.ndarray, "n_elements n_sites"]:
-    """The translations, rotations and reflections of a periodic triangular, honeycomb or kagome lattice (C6v).
+def netket_point_group(kind: str, extent: tuple[int, ...]) -> Int[np.ndarray, "n_elements n_sites"]:
+    """The rotations and reflections (C6v) of a periodic triangular, honeycomb or kagome lattice.
 
-    Raises `ValueError` for lengths that differ, which only translations and some of the others keep.
+    Raises `ValueError` for lengths that differ, which only some of them keep.
     """
     if len(set(extent)) > 1:
         raise ValueError(f"symmetry: the point group of a {kind} lattice needs equal lengths, not {list(extent)}")
-    return np.asarray(_graph(kind, extent, True, 1).space_group(), dtype=int)
+    return np.asarray(_graph(kind, extent, True, 1).point_group(), dtype=int)
 
 
 def _graph(kind: str, extent: tuple[int, ...], periodic: bool, order: int) -> Any:

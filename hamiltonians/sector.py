@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
-from hamiltonians.lattice import Graph, Lattice
+from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
 from hamiltonians.symmetry import point_group, translations
 
 IRREPS = ("A1", "A2", "B1", "B2")
@@ -31,9 +31,11 @@ def sector(
     """The sector of a momentum 2π k_a / L_a along each axis a, of an irreducible representation of the point group, and
     of the parity ±1 under the flip of all spins; the elements are those of the groups that are given.
 
-    `irrep` is A1 (trivial) or A2 (the sign of a reflection, the determinant) of a chain or a square lattice, and on the
-    square B1 (the sign of an exchange of the axes) or B2 (both). The translation by t has the character
-    exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built, with its Marshall rotation.
+    `irrep` is A1 (trivial) or A2 (the sign of a reflection, the determinant) of a chain, a square or a hexagonal
+    lattice. B1 is on the square the sign of an exchange of the axes, on the others −1 for odd multiples of 60°
+    and for the reflections whose mirror holds no shortest translation; B2 is A2 times B1. The translation by t
+    has the character exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built, with its Marshall
+    rotation.
 
     Raises `ValueError` for symmetries that the lattice does not have, or a momentum that the point group does not keep.
     """
@@ -60,7 +62,7 @@ def sector(
 
 def irrep_characters(lattice: Lattice, irrep: str) -> Float[np.ndarray, " n_elements"]:
     """±1 of every element of `point_group`."""
-    allowed = {"chain": IRREPS[:2], "square": IRREPS}.get(lattice.kind, ())
+    allowed = {"chain": IRREPS[:2], "cubic": ()}.get(lattice.kind, IRREPS)
     if irrep not in allowed:
         raise ValueError(
             f"sector: a {lattice.kind} lattice has irrep = {' or '.join(allowed) or 'none'}, not {irrep!r}"
@@ -69,16 +71,30 @@ def irrep_characters(lattice: Lattice, irrep: str) -> Float[np.ndarray, " n_elem
     for element in point_group(lattice):
         matrix = _matrix(lattice, element)
         determinant = round(np.linalg.det(matrix))
-        exchange = 1 if matrix[0, 0] else -1
-        characters.append({"A1": 1, "A2": determinant, "B1": exchange, "B2": determinant * exchange}[irrep])
+        keeps = _keeps_axes(matrix) if lattice.kind in HYPERCUBIC else _keeps_hexagonal_axes(matrix)
+        b1 = 1 if keeps else -1
+        characters.append({"A1": 1, "A2": determinant, "B1": b1, "B2": determinant * b1}[irrep])
     return np.array(characters, dtype=float)
 
 
+def _keeps_axes(matrix: Int[np.ndarray, "dimension dimension"]) -> bool:
+    return bool(matrix[0, 0] != 0)
+
+
+def _keeps_hexagonal_axes(matrix: Int[np.ndarray, "2 2"]) -> bool:
+    """Whether a rotation (trace 2 cos φ) is by a multiple of 120°, or a mirror holds a shortest translation."""
+    if np.linalg.det(matrix) > 0:
+        return np.trace(matrix) in (2, -1)
+    return any(np.array_equal(matrix @ step, step) for step in ((1, 0), (0, 1), (-1, 1)))
+
+
 def _matrix(lattice: Lattice, element: Int[np.ndarray, " n_sites"]) -> Int[np.ndarray, "dimension dimension"]:
-    """What a point-group element does to the unit steps, in columns: where it moves the sites next to site 0."""
+    """What a point-group element does to the unit translations, in columns: where it moves those of site 0."""
+    per_cell = lattice.n_sites // int(np.prod(lattice.extent))
     steps = np.eye(len(lattice.extent), dtype=int)
-    next_to_origin = np.ravel_multi_index(tuple(steps), lattice.extent)
-    moved = np.array(np.unravel_index(element[next_to_origin], lattice.extent))
+    next_to_origin = np.ravel_multi_index(tuple(steps), lattice.extent) * per_cell
+    cells = np.array(np.unravel_index(element[[0, *next_to_origin]] // per_cell, lattice.extent))
+    moved = (cells[:, 1:] - cells[:, :1]) % np.array(lattice.extent)[:, None]
     return np.where(moved > 1, -1, moved)
 
 

@@ -20,10 +20,6 @@ def symmetry_group(lattice: Graph | None, kind: str) -> Int[np.ndarray, "n_eleme
     moves = translations(lattice)
     if kind == "translation":
         return moves
-    if lattice.kind not in HYPERCUBIC:
-        from hamiltonians.netket_lattice import netket_space_group
-
-        return netket_space_group(lattice.kind, lattice.extent)
     return np.unique(np.concatenate([moves[:, element] for element in point_group(lattice)]), axis=0)
 
 
@@ -42,12 +38,17 @@ def translations(lattice: Lattice) -> Int[np.ndarray, "n_cells n_sites"]:
 
 
 def point_group(lattice: Lattice) -> Int[np.ndarray, "n_elements n_sites"]:
-    """Rotations and reflections about site 0 of a periodic hypercubic lattice: those of its axes of equal length.
+    """Rotations and reflections of a periodic lattice: about site 0 those of the axes of equal length of a hypercubic
+    lattice, about the centre of a hexagon all twelve of the others.
 
-    Raises `ValueError` for any other lattice.
+    Raises `ValueError` for a lattice that is not periodic, or whose lengths do not allow them.
     """
-    if lattice.kind not in HYPERCUBIC or not lattice.periodic:
-        raise ValueError("symmetry: the point group is that of a periodic chain, square or cubic lattice")
+    if not lattice.periodic:
+        raise ValueError("symmetry: a point group needs a periodic lattice")
+    if lattice.kind not in HYPERCUBIC:
+        from hamiltonians.netket_lattice import netket_point_group
+
+        return netket_point_group(lattice.kind, lattice.extent)
     dimension, extent = len(lattice.extent), lattice.extent
     places = np.indices(extent).reshape(dimension, -1)
     elements = []

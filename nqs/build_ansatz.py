@@ -4,10 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
-from hamiltonians.sector import sector
+from hamiltonians.sector import Sector, sector
 from hamiltonians.sherrington_kirkpatrick import upper_triangle
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
@@ -50,10 +51,31 @@ def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
     if getattr(table, "jastrow", False):
         factor = Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
         ansatz = Product((ansatz, factor))
-    chosen = getattr(table, "sector", None)
+    chosen = build_sector(table, hamiltonian)
     if chosen is None:
         return ansatz
-    return Projected(ansatz, sector(lattice, n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip))
+    projected = Projected(ansatz, chosen)
+    _check_not_empty(projected, hamiltonian)
+    return projected
+
+
+def build_sector(table: Any, hamiltonian: SpinHamiltonian) -> Sector | None:
+    """The symmetry sector in the table of a wave function, where there is one."""
+    chosen, space = getattr(table, "sector", None), hamiltonian.space
+    if chosen is None:
+        return None
+    if chosen.spin_flip is not None and space.total_sz:
+        raise ValueError(f"sector: the flip of all spins leaves total_sz = {space.total_sz:g}")
+    lattice = getattr(hamiltonian, "lattice", None)
+    return sector(lattice, space.n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip)
+
+
+def _check_not_empty(projected: Projected, hamiltonian: SpinHamiltonian) -> None:
+    """A network that has a symmetry itself, translations by a patch for example, has no part in an odd sector of it."""
+    x = jax.vmap(hamiltonian.space.random)(jax.random.split(jax.random.key(0), 64))
+    shares = eqx.filter_jit(eqx.filter_vmap(projected.share))(x)
+    if shares.max() < 100 * jnp.finfo(shares.dtype).eps:
+        raise ValueError("sector: psi is zero there to rounding: it has other symmetries itself, or too small a stddev")
 
 
 def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:

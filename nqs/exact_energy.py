@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 
 from hamiltonians.exact import ground_state, n_states
+from hamiltonians.exact_sector import sector_levels
+from hamiltonians.spin import SpinHamiltonian
 from nqs.build import build_only_hamiltonian
+from nqs.build_ansatz import build_sector
 from nqs.errors import InputError
 from nqs.results import Result
 from nqs.schema import Config
 
 MAX_STATES = 1 << 22
 MAX_SITES = 26
+# States times elements of the group of a sector.
+MAX_IMAGES = 1 << 25
 
 
 def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int) -> Iterator[str]:
@@ -25,6 +30,7 @@ def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int)
     yield hamiltonian.convention
     if reference is not None:
         yield f"closed form  E0 = {reference:.10f}  ({hamiltonian.energy_unit})"
+    yield from _sector_lines(config, name, hamiltonian, n_levels)
     if size <= MAX_STATES and hamiltonian.space.n_sites <= MAX_SITES:
         for level, energy in enumerate(ground_state(hamiltonian, n_levels)[0]):
             yield f"Lanczos      E{level} = {energy:.10f}  ({hamiltonian.energy_unit}, {size} states)"
@@ -33,3 +39,15 @@ def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int)
             f"no exact energies: {hamiltonian.space.n_sites} sites with {size:.3g} states are more than "
             f"{MAX_SITES} sites with {MAX_STATES} states"
         )
+
+
+def _sector_lines(config: Config, name: str, hamiltonian: SpinHamiltonian, n_levels: int) -> Iterator[str]:
+    """The levels of the sector of the ansatz, where it has one that is small enough."""
+    try:
+        sector = build_sector(config.ansatz, hamiltonian)
+        if sector is None or n_states(hamiltonian.space) * len(sector.flips) > MAX_IMAGES:
+            return
+        for level, energy in enumerate(sector_levels(hamiltonian, sector, n_levels)):
+            yield f"Lanczos      E{level} = {energy:.10f}  ({hamiltonian.energy_unit}, in the sector of the ansatz)"
+    except ValueError as error:
+        raise InputError(f"{name}: [ansatz] {error}") from error

@@ -1,5 +1,7 @@
 """Groups of lattice symmetries, and machines whose weights they tie."""
 
+from itertools import product
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,13 +10,18 @@ import pytest
 from systems import log_psi, rbm
 
 import nqs
-from hamiltonians.exact import all_states, sparse_matrix
+from hamiltonians.exact import ground_state
+from hamiltonians.exact_sector import sector_levels
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import EdgeList, Lattice
 from hamiltonians.sector import sector
 from hamiltonians.symmetry import point_group, symmetry_group
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
+from nqs.ansatz.vision_transformer import VisionTransformer
+from nqs.build import build_only_hamiltonian
+from nqs.build_ansatz import build_ansatz
+from nqs.run_file import parse_text
 from nqs.sampler.moves import all_pairs
 
 LATTICES = [
@@ -56,8 +63,8 @@ def test_symmetries_that_are_not_there_are_refused():
         symmetry_group(EdgeList(3, ((0, 1),)), "translation")
     with pytest.raises(ValueError, match="periodic"):
         symmetry_group(Lattice("chain", (4,), periodic=False), "translation")
-    with pytest.raises(ValueError, match="point group"):
-        point_group(Lattice("honeycomb", (3, 3)))
+    with pytest.raises(ValueError, match="periodic"):
+        point_group(Lattice("honeycomb", (3, 3), periodic=False))
     with pytest.raises(ValueError, match="equal lengths"):
         symmetry_group(Lattice("honeycomb", (3, 4)), "lattice")
 
@@ -83,6 +90,9 @@ SECTORS = {
     "square": (Lattice("square", (3, 3)), ((0, 0), "B1", 1)),
     "square_b2": (Lattice("square", (4, 4)), ((2, 2), "B2", -1)),
     "rectangle": (Lattice("square", (3, 4)), ((0, 2), "A2", None)),
+    "triangular": (Lattice("triangular", (3, 3)), ((0, 0), "B1", None)),
+    "honeycomb": (Lattice("honeycomb", (3, 3)), ((0, 0), "B2", 1)),
+    "kagome": (Lattice("kagome", (3, 3)), (None, "A2", -1)),
     "flip": (EdgeList(5, ((0, 1),)), (None, None, -1)),
 }
 
@@ -125,6 +135,19 @@ def test_a_projected_wave_function_has_the_characters_of_its_sector(name):
         )
 
 
+def test_a_transformer_is_projected_on_translations_within_its_patches():
+    """Momentum (2, 0) of 4 x 4 with patches of 2: even under translations by a patch, odd by one site."""
+    lattice = Lattice("square", (4, 4))
+    transformer = VisionTransformer((4, 4), 1, 8, 2, 2, key=jax.random.key(0))
+    x = np.random.default_rng(2).choice([-1, 1], (3, 16)).astype(np.int8)
+    psi, shifted = (
+        np.exp(np.asarray(log_psi(Projected(transformer, sector(lattice, 16, (2, 0))), states)))
+        for states in (x, x.reshape(-1, 4, 4)[:, [1, 2, 3, 0]].reshape(-1, 16))
+    )
+    assert np.abs(psi).min() > 1e-6
+    np.testing.assert_allclose(shifted, -psi, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("lattice", "labels", "message"),
     [
@@ -133,6 +156,8 @@ def test_a_projected_wave_function_has_the_characters_of_its_sector(name):
         (Lattice("chain", (6,)), ((0, 0), None, None), "1 momenta"),
         (Lattice("chain", (6,)), (None, "B1", None), "A1 or A2"),
         (Lattice("chain", (2,)), (None, "A1", None), "at least 3"),
+        (Lattice("kagome", (3, 3)), ((1, 0), "A1", None), "does not keep the momentum"),
+        (Lattice("cubic", (3, 3, 3)), (None, "A1", None), "irrep = none"),
         (Lattice("chain", (6,)), (None, None, 2), "1 or -1"),
         (EdgeList(3, ((0, 1),)), ((0,), None, None), "need a lattice"),
     ],
@@ -142,16 +167,35 @@ def test_sectors_that_are_not_there_are_refused(lattice, labels, message):
         sector(lattice, lattice.n_sites, *labels)
 
 
-def lowest_energy(hamiltonian, chosen) -> float:
-    """By exact diagonalisation of H in the image of the projector."""
-    states = all_states(hamiltonian.space)
-    place = {state.tobytes(): i for i, state in enumerate(states)}
-    projector = np.zeros((len(states), len(states)), complex)
-    for permutation, flip, character in zip(chosen.permutations, chosen.flips, chosen.characters, strict=True):
-        images = np.ascontiguousarray(states[:, permutation] * flip, dtype=np.int8)
-        projector[np.arange(len(states)), [place[image.tobytes()] for image in images]] += np.conj(character)
-    basis = np.linalg.svd(projector / len(chosen.flips))[0][:, : round(np.trace(projector).real / len(chosen.flips))]
-    return float(np.linalg.eigvalsh(basis.conj().T @ sparse_matrix(hamiltonian) @ basis)[0])
+@pytest.mark.parametrize("marshall", [True, False])
+def test_the_levels_of_all_sectors_are_those_of_the_hamiltonian(marshall):
+    """Momenta and spin flips of the ring of 6, each with as many levels as the trace of its projector."""
+    hamiltonian = Heisenberg(Lattice("chain", (6,)), marshall=marshall)
+    levels = []
+    for momentum, flip in product(range(6), (1, -1)):
+        chosen = sector(hamiltonian.lattice, 6, (momentum,), None, flip)
+        with pytest.raises(ValueError, match="fewer than 21 levels") as error:
+            sector_levels(hamiltonian, chosen, 21)
+        size = int(str(error.value).split()[3])
+        levels += list(sector_levels(hamiltonian, chosen, size)) if size else []
+    np.testing.assert_allclose(np.sort(levels), ground_state(hamiltonian, 20)[0], atol=1e-10)
+
+
+def test_the_lowest_level_of_a_sector_by_lanczos():
+    """B1 of the 4 x 4 antiferromagnet, within its 12870 states; what H does not have is refused."""
+    hamiltonian = Heisenberg(Lattice("square", (4, 4)))
+    lowest = [
+        sector_levels(hamiltonian, sector(hamiltonian.lattice, 16, (0, 0), irrep, 1))[0] for irrep in ("A1", "B1")
+    ]
+    assert lowest[0] == pytest.approx(-44.9139328 / 4, abs=1e-6)
+    assert any(abs(lowest[1] - energy) < 1e-8 for energy in ground_state(hamiltonian, 12)[0])
+    bonds = Lattice("chain", (4,)).edges()
+    uneven = Heisenberg(Lattice("chain", (4,)), coupling=np.arange(1.0, len(bonds) + 1))
+    with pytest.raises(ValueError, match="does not have this symmetry"):
+        sector_levels(uneven, sector(uneven.lattice, 4, (1,)))
+    polarised = Heisenberg(Lattice("chain", (4,)), total_sz=1)
+    with pytest.raises(ValueError, match="leaves total_sz"):
+        sector_levels(polarised, sector(polarised.lattice, 4, None, None, 1))
 
 
 def test_the_lowest_energy_of_a_sector_is_reached():
@@ -165,6 +209,28 @@ def test_the_lowest_energy_of_a_sector_is_reached():
         .run(60, measure_samples=2048, measure_burn_in=50)
         .measured
     )
-    exact = lowest_energy(hamiltonian, chosen)
+    exact = sector_levels(hamiltonian, chosen)[0]
     assert measured["energy"] - exact > -4 * measured["energy_error"] - 1e-9
     assert measured["energy"] + 3 * measured["energy_error"] - exact < 5e-3 * abs(exact)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ('symmetry = "translation"\nsector = {momentum = [3]}', "zero there to rounding"),
+        ("sector = {momentum = [3]}", None),
+        ("sector = {spin_flip = 1}\n[hamiltonian]\ntotal_sz = 1", "leaves total_sz = 1"),
+    ],
+)
+def test_an_ansatz_without_a_part_in_its_sector_is_refused(keys, message):
+    text = f'[ansatz]\nkind = "rbm"\nstddev = 0.1\n{keys}\n'
+    if "[hamiltonian]" not in text:
+        text += "[hamiltonian]\n"
+    text += 'kind = "heisenberg"\nlattice = "chain"\nextent = [6]\n'
+    config = parse_text(text, "ring.toml")
+    hamiltonian = build_only_hamiltonian(config, "ring.toml")
+    if message is None:
+        assert isinstance(build_ansatz(config, hamiltonian), Projected)
+        return
+    with pytest.raises(ValueError, match=message):
+        build_ansatz(config, hamiltonian)

@@ -1,0 +1,62 @@
+"""The lowest levels of a symmetry sector, by sparse Lanczos."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.linalg import aslinearoperator, eigsh
+
+from hamiltonians.exact import all_states, n_states, numbers_of, sparse_matrix
+from hamiltonians.sector import Sector
+from hamiltonians.spin import SpinHamiltonian
+
+# What may be left, relative to the largest entry, of what is zero but for rounding.
+ROUNDING = 1e-8
+
+
+def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 1) -> Float[np.ndarray, " n_levels"]:
+    """The lowest eigenvalues of H, ascending, among the states with ψ(g x) = χ_g ψ(x).
+
+    Lanczos of P H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum.
+
+    Raises `ValueError` if the flip of all spins leaves the space, if H is not symmetric, or if the sector has fewer
+    levels.
+    """
+    matrix, projector = sparse_matrix(hamiltonian), _projector(hamiltonian, sector)
+    size, dimension = n_states(hamiltonian.space), round(float(projector.trace().real))
+    if n_levels > dimension:
+        raise ValueError(f"sector: it has {dimension} states, fewer than {n_levels} levels")
+    start = projector @ np.random.default_rng(0).normal(size=size)
+    above = float(abs(matrix).sum(axis=1).max())
+    outside = matrix @ start - projector @ (matrix @ start)
+    if np.abs(outside).max() > ROUNDING * above * np.abs(start).max():
+        raise ValueError("sector: the Hamiltonian does not have this symmetry")
+    if size <= max(64, 2 * n_levels + 2):
+        dense = projector.toarray()
+        return np.linalg.eigvalsh(dense @ matrix @ dense + above * (np.eye(size) - dense))[:n_levels]
+    inside = aslinearoperator(projector)
+    lifted = inside @ aslinearoperator(matrix) @ inside + aslinearoperator(above * (eye_array(size) - projector))
+    return np.sort(eigsh(lifted, k=n_levels, which="SA", v0=start)[0])
+
+
+def _projector(hamiltonian: SpinHamiltonian, sector: Sector) -> csr_array:
+    """P between all states x, in their order."""
+    images = _images(hamiltonian, sector)
+    size, weights = len(images[0]), np.conj(sector.characters) / len(sector.characters)
+    if np.all(np.abs(weights.imag) < ROUNDING / len(weights)):
+        weights = weights.real
+    rows = np.tile(np.arange(size, dtype=np.int32), len(images))
+    return csr_array((np.repeat(weights, size), (rows, np.concatenate(images))), shape=(size, size))
+
+
+def _images(hamiltonian: SpinHamiltonian, sector: Sector) -> list[np.ndarray]:
+    """For each element the place of g x in the list of all states x."""
+    numbers, up = numbers_of(hamiltonian.space), all_states(hamiltonian.space) > 0
+    bits = 1 << np.arange(hamiltonian.space.n_sites)[::-1]
+    images = []
+    for permutation, flip in zip(sector.permutations, sector.flips, strict=True):
+        targets = (up[:, permutation] == (flip > 0)) @ bits
+        places = np.searchsorted(numbers, targets)
+        if np.any(numbers[np.minimum(places, len(numbers) - 1)] != targets):
+            raise ValueError(f"sector: the flip of all spins leaves total_sz = {hamiltonian.space.total_sz}")
+        images.append(places.astype(np.int32))
+    return images
