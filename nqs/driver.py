@@ -59,7 +59,7 @@ class VMC:
         optimizer: Optimizer,
         *,
         seed: int = 0,
-        chunk_size: int = 256,
+        chunk_size: int = 64,
         average_steps: int = 1,
         communicator: Communicator | None = None,
     ):

@@ -37,4 +37,4 @@ def fidelity(hamiltonian: SpinHamiltonian, ansatz: Ansatz, chunk_size: int) -> O
 
 @eqx.filter_jit
 def _log_psi(ansatz: Ansatz, states: Int8[Array, "n_states n_sites"], chunk_size: int) -> Inexact[Array, " n_states"]:
-    return jax.lax.map(ansatz.expanded(), states, batch_size=min(chunk_size, len(states)))
+    return jax.lax.map(ansatz, states, batch_size=min(chunk_size, len(states)))

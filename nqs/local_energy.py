@@ -24,7 +24,10 @@ def local_energies(
     hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, "*samples n_sites"], chunk_size: int
 ) -> Inexact[Array, "*samples"]:
     """E_L of every configuration, `chunk_size` at a time, which bounds the memory."""
-    ansatz = ansatz.expanded()
     flat = x.reshape(-1, x.shape[-1])
     size = min(chunk_size, len(flat))
-    return jax.lax.map(lambda y: local_energy(hamiltonian, ansatz, y), flat, batch_size=size).reshape(x.shape[:-1])
+
+    def of_all(fast: Ansatz) -> Inexact[Array, " n"]:
+        return jax.lax.map(lambda y: local_energy(hamiltonian, fast, y), flat, batch_size=size)
+
+    return ansatz.accelerated(of_all).reshape(x.shape[:-1])

@@ -78,9 +78,9 @@ def local_observables(
     local: LocalObservables, ansatz: Ansatz, x: Int8[Array, "n_chains steps n_sites"], chunk_size: int
 ) -> dict[str, Float[Array, "n_chains steps ..."]]:
     """The values at every configuration, `chunk_size` at a time, which bounds the memory."""
-    ansatz = ansatz.expanded()
     flat = x.reshape(-1, x.shape[-1])
-    values = jax.lax.map(lambda y: local(ansatz, y), flat, batch_size=min(chunk_size, len(flat)))
+    size = min(chunk_size, len(flat))
+    values = ansatz.accelerated(lambda fast: jax.lax.map(lambda y: local(fast, y), flat, batch_size=size))
     return jax.tree.map(lambda array: array.reshape(*x.shape[:2], *array.shape[1:]).astype(float), values)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, Key
 
 from hamiltonians.space import Flip, Spins
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import Ansatz, T
 from nqs.blocks import Blocks, Means, Number, jackknife
 from nqs.parallel import Communicator
 from nqs.results import Observable
@@ -60,8 +60,8 @@ class Replicas(Ansatz):
         images = x[self.images]
         return self._log_sum(images, jax.vmap(self.ansatz)(images))
 
-    def expanded(self) -> "Replicas":
-        return eqx.tree_at(lambda r: r.ansatz, self, self.ansatz.expanded())
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda r: r.ansatz, self, ansatz)))
 
     def start(self, x: Int8[Array, " all_sites"]):
         images = x[self.images]
@@ -204,9 +204,12 @@ def swap_terms(
     replicas: Replicas, x: Int8[Array, "n_chains steps all_sites"], is_first: Bool[Array, ""], chunk_size: int
 ) -> dict[str, Float[Array, "n_chains steps"]]:
     """`Replicas.terms` of every pair, `chunk_size` at a time, which bounds the memory."""
-    replicas = replicas.expanded()
     flat = x.reshape(-1, x.shape[-1])
-    values = jax.lax.map(lambda y: replicas.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))
+
+    def terms(fast):
+        return jax.lax.map(lambda y: fast.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))
+
+    values = replicas.accelerated(terms)
     return jax.tree.map(lambda array: array.reshape(x.shape[:2]), values)
 
 

@@ -192,7 +192,7 @@ class Run(Table, frozen=True, kw_only=True):
     precision: Annotated[Literal["float64", "float32"], Meta(description="of the network; sums are always float64")] = (
         "float64"
     )
-    chunk_size: Annotated[Count, Meta(description="local energies evaluated at once; bounds the memory")] = 256
+    chunk_size: Annotated[Count, Meta(description="local energies evaluated at once; bounds the memory")] = 64
     snapshot_seconds: Annotated[Positive, Meta(description="between two snapshots")] = 60.0
     max_seconds: Annotated[Positive | None, Meta(description="stop in time, with exit code 75")] = None
     init_from: Annotated[str | None, Meta(description="result whose parameters to start from")] = None

@@ -1,11 +1,15 @@
 """The one interface of wave functions."""
 
 import abc
+from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Inexact, Int8, PyTree
 
 from hamiltonians.space import Flip
+
+T = TypeVar("T")
 
 
 class Ansatz(eqx.Module):
@@ -36,9 +40,13 @@ class Ansatz(eqx.Module):
         """`log_ratio` and `advance` at once, for an ansatz whose two have much in common."""
         return self.log_ratio(cache, x, move), self.advance(cache, x, move)
 
-    def expanded(self) -> "Ansatz":
-        """The same wave function in a form that evaluates moves faster, made once for many of them."""
-        return self
+    def accelerated(self, use: Callable[["Ansatz"], T]) -> T:
+        """`use(ψ)` of the same wave function in the form that is fastest for many moves.
+
+        Which form that is may depend on the parameters; the choice is part of the compiled program, so that `use` is
+        traced for each form, and runs for one.
+        """
+        return use(self)
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.

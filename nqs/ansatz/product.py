@@ -1,11 +1,13 @@
 """Products of wave functions, and a factor that is a phase alone."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8
 
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import Ansatz, T
 
 
 class Product(Ansatz):
@@ -19,8 +21,13 @@ class Product(Ansatz):
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return _total([factor(x) for factor in self.factors])
 
-    def expanded(self) -> "Product":
-        return Product(tuple(factor.expanded() for factor in self.factors))
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        def with_others(done: tuple[Ansatz, ...]) -> T:
+            if len(done) == len(self.factors):
+                return use(Product(done))
+            return self.factors[len(done)].accelerated(lambda factor: with_others((*done, factor)))
+
+        return with_others(())
 
     def start(self, x: Int8[Array, " n_sites"]):
         return tuple(factor.start(x) for factor in self.factors)
@@ -63,8 +70,8 @@ class Phase(Ansatz):
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return _times_i(self.angle(x))
 
-    def expanded(self) -> "Phase":
-        return Phase(self.angle.expanded())
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        return self.angle.accelerated(lambda angle: use(Phase(angle)))
 
     def start(self, x: Int8[Array, " n_sites"]):
         return self.angle.start(x)

@@ -1,5 +1,7 @@
 """The projection of a wave function on a sector of a symmetry group."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ from jaxtyping import Array, Float, Inexact, Int, Int8
 
 from hamiltonians.sector import Sector
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import Ansatz, T
 
 
 class Projected(Ansatz):
@@ -41,8 +43,8 @@ class Projected(Ansatz):
         logs = jax.vmap(self.ansatz)(self._images(x))
         return jnp.exp(jnp.real(self._log_sum(logs)) - jax.nn.logsumexp(jnp.real(logs)))
 
-    def expanded(self) -> "Projected":
-        return eqx.tree_at(lambda p: p.ansatz, self, self.ansatz.expanded())
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda p: p.ansatz, self, ansatz)))
 
     def start(self, x: Int8[Array, " n_sites"]):
         images = self._images(x)

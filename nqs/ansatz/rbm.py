@@ -1,12 +1,14 @@
 """The restricted Boltzmann machine."""
 
+from collections.abc import Callable, Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Inexact, Int8, Key
+from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import Ansatz, T
 from nqs.ansatz.dense import advance_linear, flipped_spins, log_cosh, with_one
 
 # The most sites of a move that is looked up.
@@ -20,7 +22,8 @@ class RBM(Ansatz):
     The hidden units are summed out of exp(Σ a x + Σ b h + Σ x W h), h = ±1 (G. Carleo and M. Troyer,
     Science 355, 602, 2017, eq. 2); the constant factor 2^n_hidden is left out.
 
-    The cache is θ = b + xW and Σ log cosh θ: a flip costs O(n_hidden); `expanded()` is a `TabulatedRBM`.
+    The cache is θ = b + xW and Σ log cosh θ: a flip costs O(n_hidden); many moves go by the tables of `TabulatedRBM`
+    where these are safe.
     """
 
     weights: Inexact[Array, "n_sites n_hidden"]
@@ -73,8 +76,9 @@ class RBM(Ansatz):
         theta = advance_linear(cache[0], self.weights, x, move)
         return theta, jnp.sum(log_cosh(theta))
 
-    def expanded(self) -> Ansatz:
-        return TabulatedRBM(self)
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        tables = TabulatedRBM(self)
+        return jax.lax.cond(tables.is_safe, lambda: use(tables), lambda: use(self))
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...]:
         taps = (jnp.zeros_like(self.hidden_bias),)
@@ -96,32 +100,35 @@ class TabulatedRBM(Ansatz):
     −Σ θ; the logarithm is taken of products of several 1 + E_j. E is only multiplied: its relative error grows by a
     rounding a move at any θ, while that of tanh θ and its addition theorem would grow like e^{2|θ|}.
 
-    The cache is E and Σ log(1 + E). `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) is so small that a product stays in
-    the range of the precision (43 in double, 21 in single precision); otherwise the cache is θ and Σ log cosh θ.
+    The cache is E, or its real and its imaginary part, which multiply faster than complex numbers, and Σ log |1 + E|:
+    the phase is that of the product of all 1 + E_j, and the sampler, which does not ask for it, does not pay for it.
+    `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) is so small that a product stays in the range of the precision (43
+    in double, 21 in single precision).
     """
 
     machine: RBM
-    factors: Inexact[Array, "2 n_sites_plus_one n_padded"]
-    row_sums: Inexact[Array, " n_sites_plus_one"]
+    factors: tuple[Float[Array, "2 n_sites_plus_one n_padded"], ...]
+    slopes: tuple[Float[Array, " n_sites_plus_one"], ...]
     is_safe: Bool[Array, ""]
     block: int = eqx.field(static=True)
 
     def __init__(self, machine: RBM):
         weights = machine.weights
         limits = jnp.finfo(weights.dtype)
-        self.machine, self.block = machine, 8 if limits.bits == 64 else 2
+        is_complex = jnp.iscomplexobj(weights)
+        self.machine, self.block = machine, (8 if limits.bits == 64 else 2) // (2 if is_complex else 1)
         padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % self.block)))
-        self.factors = jnp.exp(4 * jnp.stack([padded, -padded]))
-        self.row_sums = jnp.sum(padded, axis=1)
+        self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
+        visible = 0 if machine.visible_bias is None else jnp.pad(machine.visible_bias, (0, 1))
+        self.slopes = _parts(2 * (jnp.sum(padded, axis=1) - visible))
         angles = jnp.abs(machine.hidden_bias) + jnp.sum(jnp.abs(weights), axis=0)
-        self.is_safe = 2.05 * self.block * jnp.max(angles) < jnp.log(limits.max)
+        self.is_safe = 2.05 * self.block * (2 if is_complex else 1) * jnp.max(angles) < jnp.log(limits.max)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.machine(x)
 
     def start(self, x: Int8[Array, " n_sites"]):
-        theta = self.machine.start(x)[0]
-        return jax.lax.cond(self.is_safe, lambda t: self._of_exponentials(t), lambda t: self._of_angles(t), theta)
+        return self._with_sum(_parts(self._padded(jnp.exp(2 * self.machine.start(x)[0]))))
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
         return self.moved(cache, x, move)[0]
@@ -130,44 +137,76 @@ class TabulatedRBM(Ansatz):
         return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        new = jax.lax.cond(
-            self.is_safe,
-            lambda *of: self._look_up(*of),
-            lambda *of: self._of_angles(self._turned(*of)),
-            *(cache[0], x, move),
-        )
-        spins = flipped_spins(x, move).astype(self.row_sums.dtype)
-        ratio = new[1] - cache[1] + jnp.where(self.is_safe, 2 * (spins @ self.row_sums[move.sites]), 0)
-        if self.machine.visible_bias is not None:
-            ratio -= 2 * (spins @ self.machine.visible_bias.at[move.sites].get(mode="fill", fill_value=0))
-        return ratio, new
+        spins, sites = flipped_spins(x, move), move.sites
+        new = self._with_sum(self._look_up(cache[0], spins, sites))
+        changes = [spins.astype(part.dtype) @ part[sites] for part in self.slopes]
+        changes[0] += new[1] - cache[1]
+        if len(changes) == 2:
+            changes[1] += self._phase(new[0]) - self._phase(cache[0])
+        return _whole(changes), new
 
-    def _look_up(self, exponentials, x, move):
-        if move.sites.shape[0] > WIDEST:
-            return self._of_exponentials(self._turned(jnp.log(exponentials) / 2, x, move))
-        for site, spin in zip(move.sites, flipped_spins(x, move), strict=True):
-            exponentials *= jnp.where(spin > 0, self.factors[1, site], self.factors[0, site])
-        return exponentials, self._sum_of_logs(exponentials)
-
-    def _turned(self, theta, x, move):
-        return advance_linear(theta[: self.machine.weights.shape[1]], self.machine.weights, x, move)
-
-    def _of_exponentials(self, theta):
-        exponentials = self._padded(jnp.exp(2 * theta))
-        return exponentials, self._sum_of_logs(exponentials)
-
-    def _of_angles(self, theta):
-        return self._padded(theta), jnp.sum(log_cosh(theta))
+    def _look_up(self, exponentials, spins, sites):
+        if len(sites) > WIDEST:
+            weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
+            return _times(exponentials, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
+        for site, spin in zip(sites, spins, strict=True):
+            factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
+            exponentials = _times(exponentials, factor)
+        return exponentials
 
     def _padded(self, values):
-        return jnp.pad(values, (0, self.factors.shape[-1] - values.shape[0]))
+        return jnp.pad(values, (0, self.factors[0].shape[-1] - values.shape[0]))
 
-    def _sum_of_logs(self, exponentials):
-        products = 1 + exponentials
-        while products.shape[0] * self.block > exponentials.shape[0]:
-            half = products.shape[0] // 2
-            products = products[:half] * products[half:]
-        return jnp.sum(jnp.log(products))
+    def _with_sum(self, exponentials):
+        """The cache: E and Σ log |1 + E|."""
+        products = self._products(exponentials)
+        if len(products) == 1:
+            return exponentials, jnp.sum(jnp.log(products[0]))
+        return exponentials, jnp.sum(jnp.log(_squares(products))) / 2
+
+    def _products(self, exponentials):
+        """Of `block` numbers 1 + E each."""
+        products = (1 + exponentials[0], *exponentials[1:])
+        while products[0].shape[0] * self.block > exponentials[0].shape[0]:
+            products = _times(*_halves(products))
+        return products
+
+    def _phase(self, exponentials):
+        """The phase of the product of all 1 + E, zero where that is zero."""
+        products = self._products(exponentials)
+        squares = _squares(products)
+        scale = jnp.where(squares > 0, 1 / jnp.sqrt(squares), 0)
+        units = tuple(part * scale for part in products)
+        while units[0].shape[0] % 2 == 0:
+            units = _times(*_halves(units))
+        total = tuple(part[0] for part in units)
+        for unit in zip(*(part[1:] for part in units), strict=True):
+            total = _times(total, unit)
+        return jnp.arctan2(total[1], total[0])
+
+
+def _halves(parts):
+    half = parts[0].shape[0] // 2
+    return tuple(part[:half] for part in parts), tuple(part[half:] for part in parts)
+
+
+def _squares(parts: tuple[Float[Array, " n"], ...]) -> Float[Array, " n"]:
+    return parts[0] ** 2 + parts[1] ** 2
+
+
+def _parts(values: Inexact[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """The numbers, or their real and their imaginary parts."""
+    return (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
+
+
+def _whole(parts: Sequence[Float[Array, "..."]]) -> Inexact[Array, "..."]:
+    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
+
+
+def _times(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
+    if len(a) == 1:
+        return (a[0] * b[0],)
+    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:

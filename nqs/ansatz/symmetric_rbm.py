@@ -1,11 +1,13 @@
 """The restricted Boltzmann machine with weights tied by a symmetry."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Int, Int8, Key
 
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import Ansatz, T
 from nqs.ansatz.dense import log_cosh
 from nqs.ansatz.rbm import RBM, rbm_of
 
@@ -15,7 +17,7 @@ class SymmetricRBM(Ansatz):
 
     Shapes: W `(n_filters, n_sites)`, b `(n_filters,)`, `permutations` (n_elements, n_sites); a is a number, or absent.
     The hidden density is α = n_filters · n_elements / n_sites (G. Carleo and M. Troyer, Science 355, 602, 2017,
-    supplement). `expanded()` is that of the `RBM` of n_filters · n_elements hidden units, `untied()`.
+    supplement). Moves are those of the `RBM` of n_filters · n_elements hidden units, `untied()`.
     """
 
     filters: Inexact[Array, "n_filters n_sites"]
@@ -48,8 +50,8 @@ class SymmetricRBM(Ansatz):
         total = jnp.sum(log_cosh(theta))
         return total if self.visible_bias is None else total + self.visible_bias * jnp.sum(x.astype(total.dtype))
 
-    def expanded(self) -> Ansatz:
-        return self.untied().expanded()
+    def accelerated(self, use: Callable[[Ansatz], T]) -> T:
+        return self.untied().accelerated(use)
 
     def untied(self) -> RBM:
         """The same wave function with free weights: hidden unit (f, g) has the weight W_fi on site g(i)."""

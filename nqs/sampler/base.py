@@ -104,4 +104,4 @@ def sample(
     `step_key` is fold_in(root, step), `chains` the global numbers of the chains, `extra_sweeps` are done before the
     first sample.
     """
-    return sampler.draw(ansatz.expanded(), step_key, chains, x, extra_sweeps)
+    return ansatz.accelerated(lambda fast: sampler.draw(fast, step_key, chains, x, extra_sweeps))
