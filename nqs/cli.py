@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("file", type=Path, metavar="RESULT", help="result file (HDF5)")
     plot.add_argument("-o", "--output", type=Path, help="picture; beside the result, .png, if not given")
 
-    exact = commands.add_parser("exact", help="the exact ground-state energy of a run file's Hamiltonian")
+    exact = commands.add_parser("exact", help="exact energies of a run file and of the sector of its ansatz")
     exact.add_argument("file", type=Path, metavar="FILE", help="run file (TOML), or a result")
     exact.add_argument("--levels", type=int, default=1, help="number of lowest levels, by Lanczos (default 1)")
     return parser

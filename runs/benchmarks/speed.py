@@ -1,0 +1,162 @@
+"""nqs and its peers at the same work, in turn in one call: sampling, local energies, natural-gradient step.
+
+    python runs/benchmarks/speed.py                 every case, 5 rounds: a table, speed.h5 and speed.png
+    python runs/benchmarks/speed.py ring_80_1       one case
+    python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
+
+Each side runs in processes of its own, one for each of its settings (chains, cores); the one with the shortest step
+in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a chain, in double
+precision, and solve the same equations. The natural gradient is the step without sampling and local energies. A ratio
+is the peer's time over that of nqs in the same round; its median stands first, its range beside it. The memory is the
+largest of the process, with all that it has imported.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+
+import h5py
+import matplotlib.pyplot as plt
+import numpy as np
+
+CASES = ("ring_80_1", "ring_80_4", "square_10_1", "glass_80_1", "ffn_80", "cnn_6")
+GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
+# Chains and cores; more cores than there are count as all.
+SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((16, 1), (128, 1), (1024, 1), (16, 2), (128, 2), (1024, 2))}
+WORK = ("sampling", "local energy", "natural gradient", "step", "memory")
+WORKER = Path(__file__).with_name("speed_worker.py")
+
+Rounds = dict[str, np.ndarray]
+
+
+def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
+    """For each side its best setting, by a trial of all of them, and what that took in rounds in turn."""
+    workers = {
+        (side, *setting): Popen(
+            [sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
+        )
+        for side, settings in SETTINGS.items()
+        for setting in settings
+    }
+    trial = {}
+    for name, worker in workers.items():
+        ask(worker, "warm")
+        trial[name] = min(ask(worker, "time")["step"] for _ in range(2))
+    best = {side: min((name for name in workers if name[0] == side), key=lambda n: trial[n]) for side in SETTINGS}
+    for name in workers.keys() - set(best.values()):
+        workers[name].communicate()
+    rounds = [{side: ask(workers[name], "time") for side, name in best.items()} for _ in range(n_rounds)]
+    found = {}
+    for side, name in best.items():
+        workers[name].communicate()
+        figures = {work: np.array([one[side][work] for one in rounds]) for work in rounds[0][side]}
+        figures["natural gradient"] = figures["step"] - figures["sampling"] - figures["local energy"]
+        found[side] = (f"{name[1]} chains, {name[2]} cores", figures)
+    return found
+
+
+def ask(worker: Popen, question: str) -> dict[str, float]:
+    """The answer of a worker in JSON."""
+    worker.stdin.write(question + "\n")
+    worker.stdin.flush()
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"{worker.args}: ended with exit code {worker.wait()}")
+    return json.loads(line)
+
+
+def peak() -> dict[str, float]:
+    """What the machine can do: a product of matrices (floating-point operations/s) and a copy (bytes/s)."""
+    a = np.random.default_rng(0).normal(size=(1500, 1500))
+    b = np.zeros(1 << 24)
+    c = np.zeros_like(b)
+    product, copy = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        a @ a
+        product.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        np.copyto(c, b)
+        copy.append(time.perf_counter() - start)
+    return {"flop/s": 2 * len(a) ** 3 / min(product), "byte/s": 2 * b.nbytes / min(copy)}
+
+
+def rows(case: str, best: dict[str, tuple[str, Rounds]]) -> Iterator[list[str]]:
+    (own_setting, own), (peer_setting, peer) = best["nqs"], best["netket"]
+    for work in WORK:
+        ratios = peer[work] / own[work]
+        unit, scale = ("MB", 1e-6) if work == "memory" else ("ms", 1e3)
+        cells = [f"{scale * np.median(side[work]):.4g} {unit}" for side in (own, peer)]
+        spread = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+        yield [case, work, *cells, spread, f"{own_setting} / {peer_setting}" if work == "step" else ""]
+
+
+def show(cells: list[str]) -> None:
+    widths = (12, 18, 12, 12, 26, 0)
+    write("".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None:
+    """The ratios of each case as bars, with their range."""
+    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(found)), layout="constrained")
+    places = np.arange(len(found))
+    for k, work in enumerate(WORK[:4]):
+        ratios = np.array([best["netket"][1][work] / best["nqs"][1][work] for best in found.values()])
+        middle = np.median(ratios, axis=1)
+        spread = np.abs([ratios.min(axis=1) - middle, ratios.max(axis=1) - middle])
+        axes.barh(places + 0.2 * k - 0.3, middle, 0.18, xerr=spread, label=work)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set(xscale="log", xlabel="time of NetKet / time of nqs", yticks=places, yticklabels=list(found))
+    axes.invert_yaxis()
+    axes.legend(loc="best")
+    figure.savefig(path, dpi=150)
+
+
+def store(found: dict[str, dict[str, tuple[str, Rounds]]], limits: dict[str, float], path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update(limits)
+        for case, best in found.items():
+            for side, (setting, rounds) in best.items():
+                group = file.create_group(f"{case}/{side}")
+                group.attrs["setting"] = setting
+                for work, values in rounds.items():
+                    group[work] = values
+                    group[work].attrs["unit"] = "byte" if work == "memory" else "s"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", default=list(CASES), metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--growth", action="store_true", help="the Ising ring from N = 20 to 320")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
+    parser.add_argument("--output", type=Path, default=Path("speed"), help="OUTPUT.h5 and OUTPUT.png (default speed)")
+    options = parser.parse_args()
+    limits, found = peak(), {}
+    show(["case", "work", "nqs", "NetKet", "ratio", "best settings: nqs / NetKet"])
+    for case in GROWTH if options.growth else options.cases:
+        found[case] = measured(case, options.rounds)
+        for row in rows(case, found[case]):
+            show(row)
+        store(found, limits, options.output.with_suffix(".h5"))
+        picture(found, options.output.with_suffix(".png"))
+    write(f"machine: {limits['flop/s'] / 1e9:.1f} Gflop/s (matrix product), {limits['byte/s'] / 1e9:.1f} GB/s (copy)")
+    if options.growth:
+        sizes = [int(case.split("_")[1]) for case in found]
+        for side in SETTINGS:
+            for work in WORK[:4]:
+                times = [np.median(best[side][1][work]) for best in found.values()]
+                exponent = np.polyfit(np.log(sizes[1:]), np.log(times[1:]), 1)[0]
+                write(f"{side}: {work} grows as N^{exponent:.2f} from N = {sizes[1]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The same work for nqs and for its peers: what each of them calls to sample, to get local energies, and to step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import netket
+import numpy as np
+
+import nqs
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
+from hamiltonians.spin import SpinHamiltonian
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.convolutional import Convolutional
+from nqs.local_energy import local_energies
+from nqs.sampler.base import sample
+
+N_SAMPLES = 1024
+LEARNING_RATE, DIAGONAL_SHIFT = 0.005, 0.01
+
+Parts = dict[str, Callable[[], object]]
+nk: Any = netket
+
+
+@dataclass(frozen=True)
+class Case:
+    """H, ψ, the moves of nqs; NetKet's operator and rule, and its own network where it has the same one."""
+
+    hamiltonian: SpinHamiltonian
+    ansatz: Ansatz
+    move: Any
+    operator: Any
+    rule: Any
+    network: Any = None
+
+
+def case(name: str) -> Case:
+    """`ring_N_ALPHA` (Ising), `square_L_ALPHA` (Heisenberg), `glass_N_ALPHA`, `ffn_N` or `cnn_L`."""
+    kind, size, *alpha = name.split("_")
+    n, key = int(size), jax.random.key(0)
+    network = nk.models.RBM(alpha=int(alpha[0]), param_dtype=float, use_visible_bias=False) if alpha else None
+
+    def rbm(n_sites: int) -> Ansatz:
+        return nqs.RBM(n_sites, int(alpha[0]), key=key)
+
+    if kind in ("ring", "ffn"):
+        ring = nk.graph.Chain(n)
+        operator = nk.operator.IsingJax(nk.hilbert.Spin(0.5, n), ring, h=1.0, J=-1.0)
+        ansatz = rbm(n) if kind == "ring" else nqs.FeedForward(n, (64, 64), key=key)
+        hamiltonian = TransverseIsing(Lattice("chain", (n,)), transverse_field=1.0)
+        return Case(hamiltonian, ansatz, nqs.LocalFlip(), operator, nk.sampler.rules.LocalRule(), network)
+    if kind == "glass":
+        hamiltonian = SherringtonKirkpatrick(gaussian_couplings(n, 1), transverse_field=1.0)
+        operator = hamiltonian.to_netket().to_jax_operator()
+        return Case(hamiltonian, rbm(n), nqs.LocalFlip(), operator, nk.sampler.rules.LocalRule(), network)
+    is_frustrated = kind == "cnn"
+    lattice = Lattice("square", (n, n))
+    graph = nk.graph.Square(n, max_neighbor_order=2 if is_frustrated else 1)
+    space = nk.hilbert.Spin(0.5, n * n, total_sz=0)
+    couplings = {"J": [0.25, 0.125], "sign_rule": [False, False]} if is_frustrated else {"J": 0.25, "sign_rule": True}
+    operator = nk.operator.Heisenberg(space, graph, **couplings).to_jax_operator()
+    hamiltonian = Heisenberg(lattice, second_coupling=0.5 if is_frustrated else 0.0, marshall=not is_frustrated)
+    ansatz = Convolutional((n, n), 8, 2, 3, key=key, phase=True) if is_frustrated else rbm(n * n)
+    rule = nk.sampler.rules.ExchangeRule(graph=nk.graph.Square(n))
+    return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), operator, rule, network)
+
+
+def by_nqs(name: str, n_chains: int) -> Parts:
+    """The driver's own step, and the two parts of it that are programs of their own."""
+    made = case(name)
+    sampler = nqs.Metropolis(made.move, n_chains=n_chains, n_samples=N_SAMPLES, burn_in=0)
+    optimizer = nqs.auto(LEARNING_RATE, DIAGONAL_SHIFT)
+    vmc = nqs.VMC(made.hamiltonian, made.ansatz, sampler, optimizer, seed=0)
+    state, key = vmc.initial_state(), jax.random.key(1)
+    extra = jnp.asarray(0)
+    samples = sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]
+
+    def step() -> None:
+        nonlocal state
+        state = vmc.step(state, lambda: np.zeros(2))[0]
+
+    return {
+        "sampling": lambda: jax.block_until_ready(sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]),
+        "local energy": lambda: local_energies(
+            made.hamiltonian, made.ansatz, samples, vmc.chunk_size
+        ).block_until_ready(),
+        "step": step,
+    }
+
+
+def by_netket(name: str, n_chains: int) -> Parts:
+    """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
+    made = case(name)
+    n_sites = made.operator.hilbert.size
+    sampler = nk.sampler.MetropolisSampler(
+        made.operator.hilbert, made.rule, n_chains=n_chains, sweep_size=n_sites, dtype=np.int8
+    )
+    state = nk.vqs.MCState(
+        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=0, **_network(made.network, made.ansatz)
+    )
+    driver = nk.driver.VMC_SR(
+        made.operator, nk.optimizer.Sgd(LEARNING_RATE), diag_shift=DIAGONAL_SHIFT, variational_state=state
+    )
+
+    def draw() -> None:
+        state.reset()
+        jax.block_until_ready(state.samples)
+
+    def step() -> None:
+        driver.reset_step()
+        driver.update_parameters(driver.compute_loss_and_update()[1])
+        jax.block_until_ready(state.parameters)
+
+    return {
+        "sampling": draw,
+        "local energy": lambda: jax.block_until_ready(state.local_estimators(made.operator)),
+        "step": step,
+    }
+
+
+def _network(network: Any, ansatz: Ansatz) -> dict[str, Any]:
+    """NetKet's own network, or the very function of ours."""
+    if network is not None:
+        return {"model": network}
+    parameters, rest = eqx.partition(ansatz, eqx.is_inexact_array)
+    leaves, tree = jax.tree.flatten(parameters)
+
+    def apply(variables: Any, x: Any, **_: Any) -> jax.Array:
+        values = [variables["params"][f"leaf_{i}"] for i in range(len(leaves))]
+        psi = eqx.combine(jax.tree.unflatten(tree, values), rest)
+        return jax.vmap(psi)(x.reshape(-1, x.shape[-1]).astype(jnp.int8)).reshape(x.shape[:-1])
+
+    return {"apply_fun": apply, "variables": {"params": {f"leaf_{i}": leaf for i, leaf in enumerate(leaves)}}}

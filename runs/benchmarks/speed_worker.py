@@ -1,0 +1,46 @@
+"""One side of a comparison in a process of its own: builds it, then times a round for every line it reads.
+
+Started by speed.py as `python speed_worker.py SIDE CASE CHAINS CORES`; a round is printed as a line of JSON with the
+seconds of sampling, of the local energies and of a whole step, and the peak memory of the process in bytes.
+"""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+ENOUGH = 0.2
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """The median over three calls, or the first where it takes long enough."""
+    times: list[float] = []
+    while len(times) < 3 and sum(times) < ENOUGH:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main() -> None:
+    side, case, chains, cores = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    answers, sys.stdout = sys.stdout, sys.stderr  # what the libraries print stays out of the answers
+    import speed_sides
+
+    parts = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket}[side](case, chains)
+    for line in sys.stdin:
+        figures = {name: seconds(part) for name, part in parts.items()} if line.strip() == "time" else {}
+        if not figures:
+            for part in parts.values():
+                part()
+        figures["memory"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answers.write(json.dumps(figures) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
