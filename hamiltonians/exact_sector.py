@@ -13,18 +13,19 @@ from hamiltonians.spin import SpinHamiltonian
 ROUNDING = 1e-8
 
 
-def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 1) -> Float[np.ndarray, " n_levels"]:
-    """The lowest eigenvalues of H, ascending, among the states with ψ(g x) = χ_g ψ(x).
+def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 1) -> Float[np.ndarray, " n_found"]:
+    """The lowest eigenvalues of H, ascending, among the states with ψ(g x) = χ_g ψ(x); all, if these are fewer.
 
-    Lanczos of P H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum.
+    Lanczos of H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum. Of levels that are
+    degenerate within the sector copies may be missing.
 
-    Raises `ValueError` if the flip of all spins leaves the space, if H is not symmetric, or if the sector has fewer
-    levels.
+    Raises `ValueError` if the flip of all spins leaves the space or H is not symmetric.
     """
     matrix, projector = sparse_matrix(hamiltonian), _projector(hamiltonian, sector)
     size, dimension = n_states(hamiltonian.space), round(float(projector.trace().real))
-    if n_levels > dimension:
-        raise ValueError(f"sector: it has {dimension} states, fewer than {n_levels} levels")
+    n_levels = min(n_levels, dimension)
+    if n_levels == 0:
+        return np.zeros(0)
     start = projector @ np.random.default_rng(0).normal(size=size)
     above = float(abs(matrix).sum(axis=1).max())
     outside = matrix @ start - projector @ (matrix @ start)
@@ -33,8 +34,8 @@ def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 
     if size <= max(64, 2 * n_levels + 2):
         dense = projector.toarray()
         return np.linalg.eigvalsh(dense @ matrix @ dense + above * (np.eye(size) - dense))[:n_levels]
-    inside = aslinearoperator(projector)
-    lifted = inside @ aslinearoperator(matrix) @ inside + aslinearoperator(above * (eye_array(size) - projector))
+    outside = aslinearoperator(above * (eye_array(size) - projector))
+    lifted = aslinearoperator(matrix) @ aslinearoperator(projector) + outside
     return np.sort(eigsh(lifted, k=n_levels, which="SA", v0=start)[0])
 
 

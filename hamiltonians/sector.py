@@ -34,8 +34,8 @@ def sector(
     `irrep` is A1 (trivial) or A2 (the sign of a reflection, the determinant) of a chain, a square or a hexagonal
     lattice. B1 is on the square the sign of an exchange of the axes, on the others −1 for odd multiples of 60°
     and for the reflections whose mirror holds no shortest translation; B2 is A2 times B1. The translation by t
-    has the character exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built, with its Marshall
-    rotation.
+    has the character exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built: a Marshall
+    rotation gives the elements that exchange the sublattices another factor (−1)^(N/2).
 
     Raises `ValueError` for symmetries that the lattice does not have, or a momentum that the point group does not keep.
     """
@@ -62,7 +62,8 @@ def sector(
 
 def irrep_characters(lattice: Lattice, irrep: str) -> Float[np.ndarray, " n_elements"]:
     """±1 of every element of `point_group`."""
-    allowed = {"chain": IRREPS[:2], "cubic": ()}.get(lattice.kind, IRREPS)
+    is_rectangle = len(set(lattice.extent)) > 1
+    allowed = {"chain": IRREPS[:2], "cubic": ()}.get(lattice.kind, IRREPS[:2] if is_rectangle else IRREPS)
     if irrep not in allowed:
         raise ValueError(
             f"sector: a {lattice.kind} lattice has irrep = {' or '.join(allowed) or 'none'}, not {irrep!r}"

@@ -20,7 +20,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
-from nqs.build_ansatz import build_ansatz
+from nqs.build_ansatz import build_ansatz, check_not_empty
 from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.import_path import made
@@ -60,6 +60,8 @@ def build_vmc(
     ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian))
     if config.run.init_from is not None and not is_continued:
         ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
+    if not is_continued:
+        naming("ansatz", lambda: check_not_empty(ansatz, hamiltonian.space))
     sampler = naming("sampler", lambda: build_sampler(config.sampler, hamiltonian))
     optimizer = naming("optimizer", lambda: build_optimizer(config.optimizer))
     return VMC(

@@ -43,9 +43,13 @@ def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int)
 
 def _sector_lines(config: Config, name: str, hamiltonian: SpinHamiltonian, n_levels: int) -> Iterator[str]:
     """The levels of the sector of the ansatz, where it has one that is small enough."""
+    size = n_states(hamiltonian.space)
     try:
         sector = build_sector(config.ansatz, hamiltonian)
-        if sector is None or n_states(hamiltonian.space) * len(sector.flips) > MAX_IMAGES:
+        if sector is None:
+            return
+        if size > MAX_STATES or size * len(sector.flips) > MAX_IMAGES:
+            yield f"the sector of the ansatz is left out: {size:.3g} states times {len(sector.flips)} elements"
             return
         for level, energy in enumerate(sector_levels(hamiltonian, sector, n_levels)):
             yield f"Lanczos      E{level} = {energy:.10f}  ({hamiltonian.energy_unit}, in the sector of the ansatz)"

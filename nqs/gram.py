@@ -15,6 +15,9 @@ from nqs.gradient import log_derivatives
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, components_of
 
+# Chunks of rows at a time: for each of these blocks the derivatives of all columns are made anew.
+ROWS = 4
+
 
 def gram_rows(
     communicator: Communicator,
@@ -96,8 +99,8 @@ def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Fl
         blocks = jax.lax.map(lambda other: derivatives(other) @ o.T, _chunks(everywhere, chunk_size))
         return blocks.reshape(-1, blocks.shape[-1])
 
-    columns_by_rows = jax.lax.map(rows, _chunks(x, chunk_size))
-    components = columns_by_rows.shape[-1] // min(chunk_size, len(x))
+    columns_by_rows = jax.lax.map(rows, _chunks(x, ROWS * chunk_size))
+    components = columns_by_rows.shape[-1] // min(ROWS * chunk_size, len(x))
     matrix = jnp.moveaxis(columns_by_rows, 1, 2).reshape(-1, columns_by_rows.shape[1])
     return matrix[: len(x) * components, : len(everywhere) * components]
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nqs.errors import RunError
 from nqs.gradient import sum_chunks
-from nqs.gram import gram_rows
+from nqs.gram import ROWS, gram_rows
 from nqs.natural_gradient import Batch, NaturalGradient
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, log_psi_components
@@ -59,11 +59,11 @@ class MinSR(NaturalGradient):
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix, centred, and its factor, and two chunks of log-derivatives,
+        """The rows of this rank and a layer's, the matrix, centred, and its factor, and two blocks of log-derivatives,
         which dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
-        chunks = 2 * min(n_local, chunk_size) * components * n_parameters
+        chunks = (min(n_local, ROWS * chunk_size) + min(n_local, chunk_size)) * components * n_parameters
         return 8 * (2 * rows * columns + 3 * columns**2 + chunks)
 
 

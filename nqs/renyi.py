@@ -205,11 +205,7 @@ def swap_terms(
 ) -> dict[str, Float[Array, "n_chains steps"]]:
     """`Replicas.terms` of every pair, `chunk_size` at a time, which bounds the memory."""
     flat = x.reshape(-1, x.shape[-1])
-
-    def terms(fast):
-        return jax.lax.map(lambda y: fast.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))
-
-    values = replicas.accelerated(terms)
+    values = jax.lax.map(lambda y: replicas.terms(y, is_first), flat, batch_size=min(chunk_size, len(flat)))
     return jax.tree.map(lambda array: array.reshape(x.shape[:2]), values)
 
 

@@ -17,7 +17,9 @@ class Sector(Table, frozen=True, kw_only=True):
     ] = None
     point_group: Annotated[
         Literal["A1", "A2", "B1", "B2"] | None,
-        Meta(description="A1 trivial, A2 odd in reflections; B1, B2"),
+        Meta(
+            description="A1 trivial; A2 odd in reflections; B1, B2 odd in an exchange of axes, or turns by 60 degrees"
+        ),
     ] = None
     spin_flip: Annotated[Literal[1, -1] | None, Meta(description="parity under the flip of all spins")] = None
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact, Int, Int8
+from jaxtyping import Array, Bool, Inexact, Int, Int8
 
 from hamiltonians.sector import Sector
 from hamiltonians.space import Flip
@@ -38,10 +38,11 @@ class Projected(Ansatz):
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self._log_sum(jax.vmap(self.ansatz)(self._images(x)))
 
-    def share(self, x: Int8[Array, " n_sites"]) -> Float[Array, ""]:
-        """|Σ_g χ_g* ψ(g x)| / Σ_g |ψ(g x)|: of the order of the rounding where ψ has no part in the sector."""
+    def is_zero(self, x: Int8[Array, " n_sites"]) -> Bool[Array, ""]:
+        """Whether |Σ_g χ_g* ψ(g x)| / Σ_g |ψ(g x)| is of the order of the rounding."""
         logs = jax.vmap(self.ansatz)(self._images(x))
-        return jnp.exp(jnp.real(self._log_sum(logs)) - jax.nn.logsumexp(jnp.real(logs)))
+        share = jnp.exp(jnp.real(self._log_sum(logs)) - jax.nn.logsumexp(jnp.real(logs)))
+        return share < 100 * jnp.finfo(share.dtype).eps * jnp.maximum(1, jnp.max(jnp.abs(logs)))
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda p: p.ansatz, self, ansatz)))

@@ -101,9 +101,9 @@ class TabulatedRBM(Ansatz):
     rounding a move at any θ, while that of tanh θ and its addition theorem would grow like e^{2|θ|}.
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers, and Σ log |1 + E|:
-    the phase is that of the product of all 1 + E_j, and the sampler, which does not ask for it, does not pay for it.
-    `is_safe` says that max_j (|b_j| + Σ_i |W_ij|) is so small that a product stays in the range of the precision (43
-    in double, 21 in single precision).
+    the phase is that of the product of all 1 + E_j, and is found only where it is asked for. `is_safe` says that
+    max_j (|Re b_j| + Σ_i |Re W_ij|) is so small that a product stays in the range of the precision (43 in double, 21
+    in single precision).
     """
 
     machine: RBM
@@ -121,7 +121,7 @@ class TabulatedRBM(Ansatz):
         self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
         visible = 0 if machine.visible_bias is None else jnp.pad(machine.visible_bias, (0, 1))
         self.slopes = _parts(2 * (jnp.sum(padded, axis=1) - visible))
-        angles = jnp.abs(machine.hidden_bias) + jnp.sum(jnp.abs(weights), axis=0)
+        angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(jnp.abs(weights.real), axis=0)
         self.is_safe = 2.05 * self.block * (2 if is_complex else 1) * jnp.max(angles) < jnp.log(limits.max)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
@@ -176,13 +176,12 @@ class TabulatedRBM(Ansatz):
         products = self._products(exponentials)
         squares = _squares(products)
         scale = jnp.where(squares > 0, 1 / jnp.sqrt(squares), 0)
-        units = tuple(part * scale for part in products)
-        while units[0].shape[0] % 2 == 0:
+        missing = (1 << (len(squares) - 1).bit_length()) - len(squares)
+        ones_and_zeros = zip(products, (1, 0), strict=True)
+        units = tuple(jnp.pad(part * scale, (0, missing), constant_values=rest) for part, rest in ones_and_zeros)
+        while units[0].shape[0] > 1:
             units = _times(*_halves(units))
-        total = tuple(part[0] for part in units)
-        for unit in zip(*(part[1:] for part in units), strict=True):
-            total = _times(total, unit)
-        return jnp.arctan2(total[1], total[0])
+        return jnp.arctan2(units[1][0], units[0][0])
 
 
 def _halves(parts):

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import PIPE, Popen
 
 import h5py
 import matplotlib.pyplot as plt
@@ -37,7 +37,7 @@ def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
     """For each side its best setting, by a trial of all of them, and what that took in rounds in turn."""
     workers = {
         (side, *setting): Popen(
-            [sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
+            [sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, text=True
         )
         for side, settings in SETTINGS.items()
         for setting in settings

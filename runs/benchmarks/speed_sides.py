@@ -7,7 +7,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import netket
 import numpy as np
 
 import nqs
@@ -25,50 +24,58 @@ N_SAMPLES = 1024
 LEARNING_RATE, DIAGONAL_SHIFT = 0.005, 0.01
 
 Parts = dict[str, Callable[[], object]]
-nk: Any = netket
 
 
 @dataclass(frozen=True)
 class Case:
-    """H, ψ, the moves of nqs; NetKet's operator and rule, and its own network where it has the same one."""
+    """H, ψ and the moves of nqs; `peer(netket)` is NetKet's operator, rule, and network where it has this one."""
 
     hamiltonian: SpinHamiltonian
     ansatz: Ansatz
     move: Any
-    operator: Any
-    rule: Any
-    network: Any = None
+    peer: Callable[[Any], tuple[Any, Any, Any]]
 
 
 def case(name: str) -> Case:
     """`ring_N_ALPHA` (Ising), `square_L_ALPHA` (Heisenberg), `glass_N_ALPHA`, `ffn_N` or `cnn_L`."""
     kind, size, *alpha = name.split("_")
     n, key = int(size), jax.random.key(0)
-    network = nk.models.RBM(alpha=int(alpha[0]), param_dtype=float, use_visible_bias=False) if alpha else None
 
     def rbm(n_sites: int) -> Ansatz:
         return nqs.RBM(n_sites, int(alpha[0]), key=key)
 
+    def network(nk: Any) -> Any:
+        return nk.models.RBM(alpha=int(alpha[0]), param_dtype=float, use_visible_bias=False) if alpha else None
+
     if kind in ("ring", "ffn"):
-        ring = nk.graph.Chain(n)
-        operator = nk.operator.IsingJax(nk.hilbert.Spin(0.5, n), ring, h=1.0, J=-1.0)
         ansatz = rbm(n) if kind == "ring" else nqs.FeedForward(n, (64, 64), key=key)
         hamiltonian = TransverseIsing(Lattice("chain", (n,)), transverse_field=1.0)
-        return Case(hamiltonian, ansatz, nqs.LocalFlip(), operator, nk.sampler.rules.LocalRule(), network)
+
+        def ising(nk: Any) -> tuple[Any, Any, Any]:
+            operator = nk.operator.IsingJax(nk.hilbert.Spin(0.5, n), nk.graph.Chain(n), h=1.0, J=-1.0)
+            return operator, nk.sampler.rules.LocalRule(), network(nk)
+
+        return Case(hamiltonian, ansatz, nqs.LocalFlip(), ising)
     if kind == "glass":
-        hamiltonian = SherringtonKirkpatrick(gaussian_couplings(n, 1), transverse_field=1.0)
-        operator = hamiltonian.to_netket().to_jax_operator()
-        return Case(hamiltonian, rbm(n), nqs.LocalFlip(), operator, nk.sampler.rules.LocalRule(), network)
+        glass = SherringtonKirkpatrick(gaussian_couplings(n, 1), transverse_field=1.0)
+
+        def strings(nk: Any) -> tuple[Any, Any, Any]:
+            return glass.to_netket().to_jax_operator(), nk.sampler.rules.LocalRule(), network(nk)
+
+        return Case(glass, rbm(n), nqs.LocalFlip(), strings)
     is_frustrated = kind == "cnn"
     lattice = Lattice("square", (n, n))
-    graph = nk.graph.Square(n, max_neighbor_order=2 if is_frustrated else 1)
-    space = nk.hilbert.Spin(0.5, n * n, total_sz=0)
-    couplings = {"J": [0.25, 0.125], "sign_rule": [False, False]} if is_frustrated else {"J": 0.25, "sign_rule": True}
-    operator = nk.operator.Heisenberg(space, graph, **couplings).to_jax_operator()
     hamiltonian = Heisenberg(lattice, second_coupling=0.5 if is_frustrated else 0.0, marshall=not is_frustrated)
     ansatz = Convolutional((n, n), 8, 2, 3, key=key, phase=True) if is_frustrated else rbm(n * n)
-    rule = nk.sampler.rules.ExchangeRule(graph=nk.graph.Square(n))
-    return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), operator, rule, network)
+
+    def square(nk: Any) -> tuple[Any, Any, Any]:
+        graph = nk.graph.Square(n, max_neighbor_order=2 if is_frustrated else 1)
+        couplings = {"J": [0.25, 0.125], "sign_rule": [False, False]} if is_frustrated else {"J": 0.25}
+        operator = nk.operator.Heisenberg(nk.hilbert.Spin(0.5, n * n, total_sz=0), graph, **couplings)
+        rule = nk.sampler.rules.ExchangeRule(graph=nk.graph.Square(n))
+        return operator.to_jax_operator(), rule, network(nk)
+
+    return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square)
 
 
 def by_nqs(name: str, n_chains: int) -> Parts:
@@ -96,16 +103,18 @@ def by_nqs(name: str, n_chains: int) -> Parts:
 
 def by_netket(name: str, n_chains: int) -> Parts:
     """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
+    import netket
+
+    nk: Any = netket
     made = case(name)
-    n_sites = made.operator.hilbert.size
-    sampler = nk.sampler.MetropolisSampler(
-        made.operator.hilbert, made.rule, n_chains=n_chains, sweep_size=n_sites, dtype=np.int8
-    )
+    operator, rule, network = made.peer(nk)
+    space = operator.hilbert
+    sampler = nk.sampler.MetropolisSampler(space, rule, n_chains=n_chains, sweep_size=space.size, dtype=np.int8)
     state = nk.vqs.MCState(
-        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=0, **_network(made.network, made.ansatz)
+        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=0, **_network(network, made.ansatz)
     )
     driver = nk.driver.VMC_SR(
-        made.operator, nk.optimizer.Sgd(LEARNING_RATE), diag_shift=DIAGONAL_SHIFT, variational_state=state
+        operator, nk.optimizer.Sgd(LEARNING_RATE), diag_shift=DIAGONAL_SHIFT, variational_state=state
     )
 
     def draw() -> None:
@@ -119,7 +128,7 @@ def by_netket(name: str, n_chains: int) -> Parts:
 
     return {
         "sampling": draw,
-        "local energy": lambda: jax.block_until_ready(state.local_estimators(made.operator)),
+        "local energy": lambda: jax.block_until_ready(state.local_estimators(operator)),
         "step": step,
     }
 

@@ -16,7 +16,7 @@ ENOUGH = 0.2
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """The median over three calls, or the first where it takes long enough."""
+    """The median over up to three calls, fewer where they take long."""
     times: list[float] = []
     while len(times) < 3 and sum(times) < ENOUGH:
         start = time.perf_counter()
