@@ -18,14 +18,14 @@ from nqs.renyi import measure_renyi
 
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
-rbm = nqs.RBM(8, 1, key=jax.random.key(1), dtype="complex128", visible_bias=True, stddev=0.1)
+network = nqs.FeedForward(8, (8,), key=jax.random.key(1), phase=True)
 metropolis = nqs.Metropolis(nqs.LocalFlip(), n_chains=10, n_samples=60)
 RUNS = {
-    "sgd": lambda: (rbm, metropolis, nqs.sgd(0.02)),
-    "sr": lambda: (rbm, metropolis, nqs.sr(0.1)),
-    "cg": lambda: (rbm, metropolis, nqs.sr(0.1, solver="cg")),
-    "minsr": lambda: (rbm, metropolis, nqs.minsr(0.1)),
-    "spring": lambda: (rbm, metropolis, nqs.spring(0.1)),
+    "sgd": lambda: (network, metropolis, nqs.sgd(0.02)),
+    "sr": lambda: (network, metropolis, nqs.sr(0.1)),
+    "cg": lambda: (network, metropolis, nqs.sr(0.1, solver="cg")),
+    "minsr": lambda: (network, metropolis, nqs.minsr(0.1)),
+    "spring": lambda: (network, metropolis, nqs.spring(0.1)),
     "blocks": lambda: (Jastrow(8, key=jax.random.key(1), stddev=0.1), metropolis, nqs.minsr(0.1)),
     "direct": lambda: (
         nqs.Recurrent(hamiltonian.space, (6,), key=jax.random.key(2), phase=True),
@@ -42,9 +42,9 @@ def energies(name: str) -> np.ndarray:
 
 
 def observables() -> np.ndarray:
-    vmc = nqs.VMC(hamiltonian, rbm, metropolis, nqs.sgd(0.02), seed=3, communicator=communicator)
-    _, found = nqs.measure_observables(vmc, rbm, 60, 10, region=range(5, 8))
-    pairs = (hamiltonian.space, rbm, metropolis, jax.random.key(0), communicator, 240, 10, 256, (0, 1))
+    vmc = nqs.VMC(hamiltonian, network, metropolis, nqs.sgd(0.02), seed=3, communicator=communicator)
+    _, found = nqs.measure_observables(vmc, network, 60, 10, region=range(5, 8))
+    pairs = (hamiltonian.space, network, metropolis, jax.random.key(0), communicator, 240, 10, 256, (0, 1))
     entropy = measure_renyi(*pairs, lambda: False, 1)
     return np.concatenate([np.ravel([one.mean, one.error]) for one in (entropy, *found.values())])
 

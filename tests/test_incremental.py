@@ -51,7 +51,7 @@ CASES = {
 }
 
 # Those that have another form for many moves.
-ACCELERATED = ("rbm", "rbm_visible", "rbm_complex_visible", "rbm_phase", "projected", "replicas")
+ACCELERATED = ("rbm", "rbm_complex_visible", "rbm_phase", "projected")
 
 
 def random_moves() -> tuple[jax.Array, ...]:
