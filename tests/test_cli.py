@@ -118,3 +118,16 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert "# 72 real parameters" in text
     assert "memory" in text
     assert [path.name for path in folder.iterdir()] == ["small.toml"]
+
+
+def test_exact_levels_of_the_sector_and_a_sector_that_is_empty(folder, capsys):
+    """The ring of 4 at momentum pi and odd: the triplet at -1; a translation-invariant machine has no part in it."""
+    (folder / "ring.toml").write_text(
+        '[hamiltonian]\nkind = "heisenberg"\nextent = [4]\n[ansatz]\nkind = "rbm"\nstddev = 0.1\n'
+        "sector = {momentum = [2], spin_flip = -1}\n[run]\nsteps = 1\n"
+    )
+    assert call("exact", "ring.toml") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("E0 = -1.0000000000" in line and "in the sector of the ansatz" in line for line in lines)
+    assert call("run", "ring.toml", "--ansatz.symmetry", "translation") == 2
+    assert "[ansatz] sector: psi is zero there" in capsys.readouterr().err

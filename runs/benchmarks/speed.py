@@ -4,11 +4,11 @@
     python runs/benchmarks/speed.py ring_80_1       one case
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
 
-Each side runs in processes of its own, one for each of its settings (chains, cores); the one with the shortest step
-in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a chain, in double
-precision, and solve the same equations. The natural gradient is the step without sampling and local energies. A ratio
-is the peer's time over that of nqs in the same round; its median stands first, its range beside it. The memory is the
-largest of the process, with all that it has imported.
+Each side runs in processes of its own, one for each of its settings (chains x cores); for each kind of work the one
+that was fastest in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a
+chain, in double precision, and solve the same equations. The natural gradient is the fastest step without its own
+sampling and local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first,
+its range beside it. The memory is the largest of the process, with all that it has imported.
 """
 
 import argparse
@@ -28,13 +28,14 @@ GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 # Chains and cores; more cores than there are count as all.
 SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((16, 1), (128, 1), (1024, 1), (16, 2), (128, 2), (1024, 2))}
 WORK = ("sampling", "local energy", "natural gradient", "step", "memory")
+PARTS = ("sampling", "local energy", "step")
 WORKER = Path(__file__).with_name("speed_worker.py")
 
 Rounds = dict[str, np.ndarray]
 
 
 def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
-    """For each side its best setting, by a trial of all of them, and what that took in rounds in turn."""
+    """For each side its best settings, by a trial of all of them, and what these took in rounds in turn."""
     workers = {
         (side, *setting): Popen(
             [sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, text=True
@@ -42,21 +43,36 @@ def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
         for side, settings in SETTINGS.items()
         for setting in settings
     }
-    trial = {}
+    trial: dict[tuple, dict[str, float]] = {}
     for name, worker in workers.items():
         ask(worker, "warm")
-        trial[name] = min(ask(worker, "time")["step"] for _ in range(2))
-    best = {side: min((name for name in workers if name[0] == side), key=lambda n: trial[n]) for side in SETTINGS}
+        trial[name] = {work: min(pair) for work, *pair in by_work([ask(worker, "time") for _ in range(2)])}
+    best = {
+        (side, work): min((name for name in workers if name[0] == side), key=lambda n: trial[n][work])
+        for side in SETTINGS
+        for work in PARTS
+    }
     for name in workers.keys() - set(best.values()):
         workers[name].communicate()
-    rounds = [{side: ask(workers[name], "time") for side, name in best.items()} for _ in range(n_rounds)]
+    rounds: dict[tuple, list[dict[str, float]]] = {name: [] for name in set(best.values())}
+    for _ in range(n_rounds):
+        for name in rounds:
+            rounds[name].append(ask(workers[name], "time"))
     found = {}
-    for side, name in best.items():
+    for side in SETTINGS:
+        whole = {work: np.array(values) for work, *values in by_work(rounds[best[side, "step"]])}
+        figures = {work: np.array([one[work] for one in rounds[best[side, work]]]) for work in PARTS}
+        figures["natural gradient"] = whole["step"] - whole["sampling"] - whole["local energy"]
+        figures["memory"] = whole["memory"]
+        found[side] = (", ".join(f"{work} {c} x {k}" for work in PARTS for _, c, k in [best[side, work]]), figures)
+    for name in rounds:
         workers[name].communicate()
-        figures = {work: np.array([one[side][work] for one in rounds]) for work in rounds[0][side]}
-        figures["natural gradient"] = figures["step"] - figures["sampling"] - figures["local energy"]
-        found[side] = (f"{name[1]} chains, {name[2]} cores", figures)
     return found
+
+
+def by_work(answers: list[dict[str, float]]) -> Iterator[tuple]:
+    """The name of each figure and its values in all answers."""
+    return ((work, *(answer[work] for answer in answers)) for work in answers[0])
 
 
 def ask(worker: Popen, question: str) -> dict[str, float]:
