@@ -36,7 +36,7 @@ class Heisenberg(SpinHamiltonian):
     coupling: Float[np.ndarray, " n_edges"]
     second_coupling: Float[np.ndarray, " n_second_edges"]
     longitudinal_field: Float[np.ndarray, " n_sites"]
-    anisotropy: float
+    anisotropy: Float[np.ndarray, ""]
     marshall: bool = eqx.field(static=True)
     convention: ClassVar[str] = "H = J sum S.S + J2 sum' S.S - h sum Sz (spin-1/2 operators, S.S = xx + yy + Delta zz)"
     energy_unit: ClassVar[str] = "unit of J"
@@ -55,7 +55,7 @@ class Heisenberg(SpinHamiltonian):
     ):
         edges, second = lattice.edges(), lattice.edges(2)
         self.space = Spins(lattice.n_sites, total_sz)
-        self.lattice, self.anisotropy = lattice, anisotropy
+        self.lattice, self.anisotropy = lattice, np.asarray(anisotropy, dtype=np.float64)
         self.coupling = one_each("coupling", coupling, len(edges), "bonds")
         self.second_coupling = one_each("second_coupling", second_coupling, len(second), "bonds of second neighbours")
         self.longitudinal_field = one_each("longitudinal_field", longitudinal_field, lattice.n_sites, "sites")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from hamiltonians.space import Spins
 from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings, ZZMatrix
@@ -26,14 +26,14 @@ class PauliStrings(SpinHamiltonian):
     space: Spins
     diagonal_terms: tuple[ZStrings | ZZMatrix, ...]
     flip_terms: FlipTerms
-    constant: float = eqx.field(static=True)
+    constant: Float[np.ndarray, ""]
     convention: ClassVar[str] = "H = sum of Pauli strings"
     energy_unit: ClassVar[str] = "unit of the weights"
 
     def __init__(self, strings: Mapping[str, float], total_sz: float | None = None):
         n_sites = _check(strings)
         self.space = Spins(n_sites, total_sz)
-        self.constant = float(strings.get("I" * n_sites, 0.0))
+        self.constant = np.asarray(strings.get("I" * n_sites, 0.0), dtype=np.float64)
         by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]] = {}
         for string, weight in strings.items():
             flips = tuple(i for i, letter in enumerate(string) if letter in "XY")
@@ -52,7 +52,7 @@ class PauliStrings(SpinHamiltonian):
     @property
     def infinite_temperature_energy(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Tr H / 2^N, the weight of the identity."""
-        return self.constant
+        return float(self.constant)
 
     def reference_energy(self) -> float | None:
         """None: no closed form."""

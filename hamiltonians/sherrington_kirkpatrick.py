@@ -21,7 +21,7 @@ class SherringtonKirkpatrick(SpinHamiltonian):
     space: Spins
     diagonal_terms: tuple[ZStrings | ZZMatrix, ...]
     flip_terms: FlipTerms
-    transverse_field: float
+    transverse_field: Float[np.ndarray, ""]
     convention: ClassVar[str] = "H = -sum_{i<j} J_ij ZZ - Gamma sum X (Pauli matrices, J_ij ~ N(0, 1/N))"
     energy_unit: ClassVar[str] = "unit of J"
 
@@ -29,7 +29,7 @@ class SherringtonKirkpatrick(SpinHamiltonian):
         upper = upper_triangle(couplings)
         sites = np.arange(len(upper))[:, None]
         self.space = Spins(len(upper))
-        self.transverse_field = transverse_field
+        self.transverse_field = np.asarray(transverse_field, dtype=np.float64)
         self.diagonal_terms = (ZZMatrix(-upper),)
         self.flip_terms = FlipTerms(sites, np.full(sites.shape, -transverse_field))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nqs.build import load as load
     from nqs.driver import VMC as VMC
     from nqs.measure_observables import measure_observables as measure_observables
+    from nqs.netket_state import to_netket as to_netket
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
     from nqs.optimizer import auto as auto
@@ -42,6 +43,7 @@ _HOMES = {
     "load": "nqs.build",
     "VMC": "nqs.driver",
     "measure_observables": "nqs.measure_observables",
+    "to_netket": "nqs.netket_state",
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
     "auto": "nqs.optimizer",

@@ -1,7 +1,5 @@
 """From the run file to objects: the one list of kinds."""
 
-import inspect
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,21 +7,17 @@ from typing import Any, TypeVar, cast
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from hamiltonians.heisenberg import Heisenberg
-from hamiltonians.ising import TransverseIsing
-from hamiltonians.lattice import EdgeList, Graph, Lattice
-from hamiltonians.pauli_strings import PauliStrings
-from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
-from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.continuum import ContinuumHamiltonian
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_ansatz import build_ansatz, check_not_empty
+from nqs.build_hamiltonian import build_hamiltonian
 from nqs.driver import VMC
 from nqs.errors import InputError
-from nqs.import_path import made
+from nqs.import_path import look_beside
+from nqs.local_energy import Hamiltonian
 from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -31,9 +25,11 @@ from nqs.results import Result
 from nqs.sampler.base import Sampler
 from nqs.sampler.direct import Direct
 from nqs.sampler.metropolis import Metropolis
-from nqs.sampler.move_rules import default_move
+from nqs.sampler.move_rules import PARTICLE_MOVES, default_move, move_error, particle_move_error
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, Move, all_pairs
+from nqs.sampler.random_walk import RandomWalk
 from nqs.sampler.tempering import Tempering
+from nqs.schedule import number_or_schedule
 from nqs.schema import Config
 from nqs.writer import read
 
@@ -105,37 +101,15 @@ def with_parameters(ansatz: Ansatz, parameters: dict[str, np.ndarray]) -> Ansatz
     return view.build(jnp.asarray(view.from_named(parameters)))
 
 
-def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None) -> SpinHamiltonian:
-    """The Hamiltonian of a table; the disorder is that of `instance` where it is given."""
-    match table:
-        case schema.TransverseIsing():
-            return TransverseIsing(_lattice(table), table.coupling, table.transverse_field, table.longitudinal_field)
-        case schema.Exchange():
-            return Heisenberg(
-                _lattice(table),
-                table.coupling,
-                _total_sz(table),
-                table.marshall,
-                anisotropy=getattr(table, "anisotropy", 1.0),
-                second_coupling=getattr(table, "second_coupling", 0.0),
-                longitudinal_field=table.longitudinal_field,
-            )
-        case schema.PauliStrings():
-            return PauliStrings(cast(dict[str, float], table.strings), _total_sz(table))
-        case schema.SherringtonKirkpatrick():
-            couplings = instance["couplings"] if instance else _couplings(table)
-            return SherringtonKirkpatrick(couplings, table.transverse_field)
-        case schema.Custom():
-            return made(table, SpinHamiltonian)
-        case _:
-            raise TypeError(f"no Hamiltonian for {type(table).__name__}")
-
-
-def build_sampler(table: schema.Metropolis | schema.Direct, hamiltonian: SpinHamiltonian) -> Sampler:
+def build_sampler(table: schema.Metropolis | schema.Direct, hamiltonian: Hamiltonian) -> Sampler:
     """The sampler of a table."""
+    if isinstance(hamiltonian, ContinuumHamiltonian):
+        return _random_walk(table, hamiltonian)
     if isinstance(table, schema.Direct):
         return Direct(table.n_chains, table.n_samples)
     move = table.move or default_move(hamiltonian.space.total_sz)
+    if error := move_error(set(move) if isinstance(move, dict) else {move}, hamiltonian.space.total_sz):
+        raise ValueError(f"move: {error}")
     weights = move if isinstance(move, dict) else {move: 1.0}
     moves = tuple(_move(name, table.pairs, hamiltonian) for name in weights)
     metropolis = Metropolis(
@@ -146,15 +120,28 @@ def build_sampler(table: schema.Metropolis | schema.Direct, hamiltonian: SpinHam
     return metropolis
 
 
+def _random_walk(table: schema.Metropolis | schema.Direct, hamiltonian: ContinuumHamiltonian) -> RandomWalk:
+    if not isinstance(table, schema.Metropolis) or isinstance(table, schema.Tempering):
+        raise ValueError('kind: particles take "metropolis"')
+    move = table.move or PARTICLE_MOVES[0]
+    if error := particle_move_error(move):
+        raise ValueError(f"move: {error}")
+    return RandomWalk(hamiltonian.space, cast(Any, move), table.n_chains, table.n_samples, table.sweeps, table.burn_in)
+
+
 def build_optimizer(table: Any) -> Optimizer:
     """The optimiser of a table."""
-    rate = _scheduled("learning_rate", table.learning_rate)
+    return optimizers.limited(_optimizer(table), table.clip, table.max_norm)
+
+
+def _optimizer(table: Any) -> Optimizer:
+    rate = number_or_schedule("learning_rate", table.learning_rate)
     match table:
         case schema.SGD():
             return optimizers.sgd(rate)
         case schema.Adam():
             return optimizers.adam(rate, table.b1, table.b2)
-    shift = _scheduled("diagonal_shift", table.diagonal_shift)
+    shift = number_or_schedule("diagonal_shift", table.diagonal_shift)
     match table:
         case schema.SR():
             return optimizers.sr(rate, shift, table.solver)
@@ -164,39 +151,6 @@ def build_optimizer(table: Any) -> Optimizer:
             return optimizers.spring(rate, shift, table.momentum)
         case _:
             return optimizers.auto(rate, shift)
-
-
-def _lattice(table: schema.OnLattice) -> Graph:
-    if table.lattice == "edges":
-        edges = cast(tuple[tuple[int, int], ...], table.edges)
-        return EdgeList(1 + max(map(max, edges)), edges)
-    return Lattice(table.lattice, tuple(table.extent or ()), table.periodic)
-
-
-def _total_sz(table: schema.Exchange | schema.PauliStrings) -> float | None:
-    return None if table.total_sz == "free" else table.total_sz
-
-
-def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
-    if table.couplings is None:
-        return gaussian_couplings(table.n_sites or 0, table.instance or 0)
-    path = Path(table.couplings)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            if path.suffix == ".npy":
-                with open(path, "rb") as stream:
-                    values = np.lib.format.read_array(stream)
-            else:
-                values = np.loadtxt(path, ndmin=2)
-    except (OSError, ValueError, EOFError, UserWarning) as error:
-        raise ValueError(f"couplings {path}: cannot be read: {error}") from error
-    is_real = np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)
-    if values.ndim != 2 or values.shape[0] != values.shape[1] or not is_real:
-        raise ValueError(
-            f"couplings {path}: needs a square matrix of real numbers, not {values.dtype} of shape {values.shape}"
-        )
-    return np.asarray(values, dtype=np.float64)
 
 
 def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
@@ -212,23 +166,6 @@ def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
             return GlobalFlip()
         case _:
             return LocalFlip()
-
-
-def _scheduled(key: str, value: float | dict[str, Any]) -> float | Callable[[Any], Any]:
-    if not isinstance(value, dict):
-        return value
-    arguments = {name: argument for name, argument in value.items() if name != "schedule"}
-    schedule = getattr(optax.schedules, value["schedule"])
-    try:
-        inspect.signature(schedule).bind(**arguments)
-        made = schedule(**arguments)
-        first = float(made(0))
-    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        keys = ", ".join(inspect.signature(schedule).parameters)
-        raise ValueError(f"{key}, schedule {value['schedule']}: {error}; its keys are {keys}") from error
-    if not (np.isfinite(first) and (first > 0 or key != "diagonal_shift")):
-        raise ValueError(f"{key}, schedule {value['schedule']}: it begins with {first}")
-    return made
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
@@ -254,11 +191,12 @@ class _Naming:
             raise InputError(f"{self.name}: [{table}] {message}") from error
 
 
-def build_only_hamiltonian(config: Config, name: str, stored: Result | None = None) -> SpinHamiltonian:
+def build_only_hamiltonian(config: Config, name: str, stored: Result | None = None) -> Hamiltonian:
     """The Hamiltonian of the run file called `name`.
 
     Raises `InputError` naming the file and the table.
     """
+    look_beside(Path(name))
     instance = stored.instance if stored is not None and _is_of(stored, config.hamiltonian, name) else None
     return _Naming(name)("hamiltonian", lambda: build_hamiltonian(config.hamiltonian, instance))
 

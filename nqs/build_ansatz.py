@@ -1,16 +1,18 @@
 """From the table of a wave function to the wave function."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Int8
 
 from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
 from hamiltonians.sector import Sector, sector
 from hamiltonians.sherrington_kirkpatrick import upper_triangle
-from hamiltonians.space import Spins
+from hamiltonians.space import Particles, Spins
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
 from nqs import schema
@@ -28,27 +30,30 @@ from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.ansatz.vision_transformer import VisionTransformer
 from nqs.import_path import imported, made
+from nqs.local_energy import Hamiltonian
 from nqs.schema import Config
 from nqs.state import PARAMETERS, stream
 
 MAX_PARAMETERS = 10**9
 
 
-def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
+def build_ansatz(config: Config, hamiltonian: Hamiltonian) -> Ansatz:
     """The ansatz of a configuration, with the initial parameters of its seed."""
-    table, key = config.ansatz, stream(config.run.seed, PARAMETERS)
+    table, key, precision = config.ansatz, stream(config.run.seed, PARAMETERS), config.run.precision
+    if not isinstance(hamiltonian, SpinHamiltonian):
+        from nqs.build_particle_ansatz import build_particle_ansatz
+
+        return _of_bounded_size(lambda: build_particle_ansatz(table, precision, hamiltonian, key))
+    if isinstance(table, schema.ParticleAnsatz):
+        raise ValueError(f"kind: {table.__struct_config__.tag} is a wave function of particles, not of spins")
     n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
 
     def network() -> Ansatz:
         if isinstance(table, schema.Autoregressive):
-            return _autoregressive(table, config.run.precision, hamiltonian, key)
-        return _network(table, config.run.precision, n_sites, lattice, key)
+            return _autoregressive(table, precision, hamiltonian, key)
+        return _network(table, precision, n_sites, lattice, key)
 
-    leaves = jax.tree.leaves(eqx.filter_eval_shape(network))
-    size = sum(leaf.size for leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct))
-    if size > MAX_PARAMETERS:
-        raise ValueError(f"{size:.3g} parameters are more than {MAX_PARAMETERS:.0e}")
-    ansatz = network()
+    ansatz = _of_bounded_size(network)
     if getattr(table, "jastrow", False):
         factor = Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
         ansatz = Product((ansatz, factor))
@@ -56,6 +61,14 @@ def build_ansatz(config: Config, hamiltonian: SpinHamiltonian) -> Ansatz:
     if chosen is None:
         return ansatz
     return Projected(ansatz, chosen)
+
+
+def _of_bounded_size(network: Callable[[], Ansatz]) -> Ansatz:
+    leaves = jax.tree.leaves(eqx.filter_eval_shape(network))
+    size = sum(leaf.size for leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct))
+    if size > MAX_PARAMETERS:
+        raise ValueError(f"{size:.3g} parameters are more than {MAX_PARAMETERS:.0e}")
+    return network()
 
 
 def build_sector(table: Any, hamiltonian: SpinHamiltonian) -> Sector | None:
@@ -69,7 +82,7 @@ def build_sector(table: Any, hamiltonian: SpinHamiltonian) -> Sector | None:
     return sector(lattice, space.n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip)
 
 
-def check_not_empty(ansatz: Ansatz, space: Spins) -> None:
+def check_not_empty(ansatz: Ansatz, space: Spins | Particles) -> None:
     """A network that has a symmetry itself, translations by a patch for example, has no part in an odd sector of it.
 
     Raises `ValueError` if that is so at 64 random configurations.
@@ -77,8 +90,13 @@ def check_not_empty(ansatz: Ansatz, space: Spins) -> None:
     if not isinstance(ansatz, Projected):
         return
     x = jax.vmap(space.random)(jax.random.split(jax.random.key(0), 64))
-    if eqx.filter_jit(lambda psi: jnp.all(jax.lax.map(psi.is_zero, x)))(ansatz):
+    if _is_zero(ansatz, x):
         raise ValueError("sector: psi is zero there to rounding: it has other symmetries itself, or too small a stddev")
+
+
+@eqx.filter_jit
+def _is_zero(ansatz: Projected, x: Int8[Array, "n n_sites"]) -> Bool[Array, ""]:
+    return jnp.all(jax.lax.map(ansatz.is_zero, x))
 
 
 def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
@@ -107,9 +125,9 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
                 n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
             )
         case schema.Flax():
-            return FlaxAnsatz(imported(table.module)(**table.arguments), n_sites, key=key)
+            return FlaxAnsatz(imported(table.module, "module")(**table.arguments), n_sites, key=key)
         case _:
-            return made(table, Ansatz, n_sites, key=key)
+            return made(table, (Ansatz,), n_sites, key=key)
 
 
 def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
+from nqs.clipping import clipped
 from nqs.errors import InputError, RunError
 from nqs.gradient import energy_components, gradient_from_sums
-from nqs.local_energy import local_energies
-from nqs.measure import measure_energy
+from nqs.local_energy import Hamiltonian, local_energies
+from nqs.measure import hamiltonian_v_score, measure_energy
 from nqs.natural_gradient import Batch, NaturalGradient
 from nqs.optimizer import Optimizer, restore_state
 from nqs.parallel import Communicator, connect
@@ -31,7 +31,6 @@ from nqs.statistics import (
     WINDOW,
     blocks_per_chain,
     energy_statistics,
-    v_score,
     window_diagnostics,
 )
 from nqs.stopping import Signals, Watch
@@ -53,7 +52,7 @@ class VMC:
 
     def __init__(
         self,
-        hamiltonian: SpinHamiltonian,
+        hamiltonian: Hamiltonian,
         ansatz: Ansatz,
         sampler: Sampler,
         optimizer: Optimizer,
@@ -74,7 +73,7 @@ class VMC:
         if error := sampler.error(ansatz, hamiltonian.space):
             raise InputError(f"sampler.{error}")
         self.view = RealView(ansatz)
-        self.components = n_components(ansatz, hamiltonian.space.n_sites)
+        self.components = n_components(ansatz, hamiltonian.space)
         n_rows = sampler.n_samples * self.components
         self.optimizer, self.reason = optimizer.chosen(n_rows, self.view.size)
         self.share = self.communicator.share(sampler.n_chains)
@@ -108,16 +107,17 @@ class VMC:
         except ValueError as error:
             raise InputError(f"the result does not fit: {error}") from error
         space, key = self.hamiltonian.space, stream(self.seed, START)
-        shape = eqx.filter_eval_shape(self.sampler.start, space, key, jnp.arange(self.sampler.n_chains)).shape
-        if saved["chains"].shape != shape:
-            raise InputError(f"the result has chains of shape {saved['chains'].shape}, not {shape}")
+        expected = eqx.filter_eval_shape(self.sampler.start, space, key, jnp.arange(self.sampler.n_chains))
+        found = saved["chains"].shape, saved["chains"].dtype
+        if found != (expected.shape, expected.dtype):
+            raise InputError(f"the result has chains of shape and type {found}, not {(expected.shape, expected.dtype)}")
         x = jnp.asarray(saved["chains"][self.share])
         return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"], average)
 
     def step(self, state: State, wishes: Wishes) -> tuple[State, dict[str, float], np.ndarray]:
         """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
 
-        One Allreduce, and the broadcast of the new parameters; a natural gradient adds its own.
+        One Allreduce, and the broadcast of the new parameters; clipping and a natural gradient add their own.
 
         Raises `RunError` on every rank if an energy, the gradient or a parameter is not finite.
         """
@@ -128,16 +128,18 @@ class VMC:
         samples, x, info = sample(sampler, ansatz, key, self.chains, state.x, extra)
         energies = local_energies(self.hamiltonian, ansatz, samples, self.chunk_size)
         shift = jnp.asarray(state.shift)
-        local = local_sums(self.view, theta, samples, energies, shift, info, self.chains, **self.sizes)
+        used, mean = clipped(self.communicator, energies, sampler.n_samples, self.optimizer.clip)
+        local = local_sums(self.view, theta, samples, energies, used, shift, info, self.chains, **self.sizes)
         sums = reduce_step(self.communicator, wishes, local, sampler.n_chains, self.blocks, self.view.size)
         self._check_finite(sums.blocks, state.step)
         statistics = energy_statistics(sums.blocks, state.shift, sampler.samples_per_chain)
-        energy = np.array([statistics.energy - state.shift, statistics.energy_imaginary])[: self.components]
+        mean = complex(statistics.energy, statistics.energy_imaginary) if mean is None else mean
+        energy = np.array([mean.real - state.shift, mean.imag])[: self.components]
         gradient = gradient_from_sums(sums.gradient, energy, sampler.n_samples)
         if not np.all(np.isfinite(gradient)):
             self.communicator.require_finite(local, f"step {state.step}", "the energy gradient")
             raise RunError(f"step {state.step}: the energy gradient of all ranks together is not finite")
-        delta_energies = np.asarray(energy_components((energies - shift).ravel(), self.components)) - energy
+        delta_energies = np.asarray(energy_components((used - shift).ravel(), self.components)) - energy
         mean_o = sums.gradient[1:] / sampler.n_samples
         theta, optimizer = self._update(state, samples, delta_energies, mean_o, gradient)
         window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
@@ -147,12 +149,7 @@ class VMC:
             "energy": statistics.energy,
             "energy_error": statistics.energy_error,
             "variance": statistics.variance,
-            "v_score": v_score(
-                self.hamiltonian.space.n_sites,
-                statistics.energy,
-                statistics.variance,
-                self.hamiltonian.infinite_temperature_energy,
-            ),
+            "v_score": hamiltonian_v_score(self.hamiltonian, statistics.energy, statistics.variance),
             "rhat": rhat,
             "tau": tau,
             "acceptance": sums.counts[0] / sums.counts[1],
@@ -260,7 +257,7 @@ class VMC:
     def _update(self, state: State, samples, delta_energies, mean_o, gradient) -> tuple[np.ndarray, Any]:
         direction, natural = gradient, self.optimizer.natural
         if isinstance(natural, NaturalGradient):
-            x = samples.reshape(-1, samples.shape[-1])
+            x = samples.reshape(-1, *samples.shape[2:])
             n_samples, chunk_size = self.sampler.n_samples, self.chunk_size
             batch = Batch(
                 state.step, self.view, state.theta, x, delta_energies, mean_o, gradient / 2, n_samples, chunk_size

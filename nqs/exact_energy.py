@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from hamiltonians.continuum import ContinuumHamiltonian
 from hamiltonians.exact import ground_state, n_states
 from hamiltonians.exact_sector import sector_levels
+from hamiltonians.periodic import PeriodicHamiltonian
 from hamiltonians.spin import SpinHamiltonian
 from nqs.build import build_only_hamiltonian
 from nqs.build_ansatz import build_sector
@@ -23,6 +25,9 @@ def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int)
     Raises `InputError` if there is neither a closed form nor a space small enough to diagonalise.
     """
     hamiltonian = build_only_hamiltonian(config, name, stored)
+    if not isinstance(hamiltonian, SpinHamiltonian):
+        yield from _particle_lines(hamiltonian, n_levels)
+        return
     size = n_states(hamiltonian.space)
     if not 1 <= n_levels <= size:
         raise InputError(f"--levels {n_levels}: the space has {size} states")
@@ -39,6 +44,21 @@ def exact_lines(config: Config, name: str, stored: Result | None, n_levels: int)
             f"no exact energies: {hamiltonian.space.n_sites} sites with {size:.3g} states are more than "
             f"{MAX_SITES} sites with {MAX_STATES} states"
         )
+
+
+def _particle_lines(hamiltonian: ContinuumHamiltonian, n_levels: int) -> Iterator[str]:
+    """The exact ground-state energy of particles, where it is known, and in a cell the Hartree–Fock energy."""
+    reference = hamiltonian.reference_energy()
+    if (reference is None and not isinstance(hamiltonian, PeriodicHamiltonian)) or n_levels > 1:
+        raise InputError("no exact energies: of particles only the ground state, and only where a closed form holds")
+    yield hamiltonian.convention
+    if reference is not None:
+        yield f"exact        E0 = {reference:.10f}  ({hamiltonian.energy_unit})"
+    if isinstance(hamiltonian, PeriodicHamiltonian):
+        terms, n = hamiltonian.hartree_fock_terms(), hamiltonian.space.n_particles
+        parts = ", ".join(f"{name} {value / n:.7f}" for name, value in terms.items())
+        total = sum(terms.values())
+        yield f"Hartree-Fock E = {total:.10f}  ({hamiltonian.energy_unit}; of each particle {total / n:.7f}: {parts})"
 
 
 def _sector_lines(config: Config, name: str, hamiltonian: SpinHamiltonian, n_levels: int) -> Iterator[str]:

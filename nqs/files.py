@@ -8,6 +8,7 @@ import errno
 import glob
 import io
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +53,19 @@ def write(path: Path, content: Group, confirm: Callable[[], None] = lambda: None
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # with checksums of its structure
         _write_group(file, content)
-    temporary = temporary_name(path)
+    _put_in_place(path, buffer.getbuffer(), temporary_name(path), confirm)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text in the place of `path`, as `write` does; processes on several hosts may do so at once."""
+    content = text.encode("utf-8", "backslashreplace")
+    _put_in_place(path, content, temporary_name(path, platform.node()), lambda: None)
+
+
+def _put_in_place(path: Path, content: bytes | memoryview, temporary: Path, confirm: Callable[[], None]) -> None:
     try:
         with open(temporary, "wb") as stream:
-            stream.write(buffer.getbuffer())
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         confirm()
@@ -149,6 +159,8 @@ def _attributes(source: h5py.Group | h5py.Dataset) -> dict[str, Any]:
 
 def _storable(value: Any) -> Any:
     """Text with what UTF-8 or HDF5 cannot hold, as the name of a file or a source may be, escaped."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "U":
+        return np.array([_storable(text) for text in value.ravel().tolist()], h5py.string_dtype()).reshape(value.shape)
     if not isinstance(value, str):
         return value
     return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

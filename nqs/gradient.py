@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact, Int8
+from jaxtyping import Array, Float, Inexact, Num
 
 from nqs.parameters import RealView, log_psi_components
 
@@ -19,7 +19,7 @@ from nqs.parameters import RealView, log_psi_components
 def gradient_sums(
     view: RealView,
     theta: Float[Array, " n_parameters"],
-    x: Int8[Array, "n n_sites"],
+    x: Num[Array, "n *configuration"],
     energies: Float[Array, "n components"],
     chunk_size: int,
 ) -> Float[Array, "one_plus_components n_parameters"]:
@@ -49,7 +49,7 @@ def gradient_from_sums(
 
 
 def log_derivatives(
-    view: RealView, theta: Float[Array, " n_parameters"], x: Int8[Array, "n n_sites"]
+    view: RealView, theta: Float[Array, " n_parameters"], x: Num[Array, "n *configuration"]
 ) -> Float[Array, "n components n_parameters"]:
     """O_kc(x) of every configuration."""
     jacobian = jax.jacrev(lambda t, y: log_psi_components(view.build(t), y))

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Array, Float, Num
 
 from nqs.ansatz.base import Ansatz
 from nqs.gradient import log_derivatives
@@ -23,7 +23,7 @@ def gram_rows(
     communicator: Communicator,
     view: RealView,
     theta: Float[np.ndarray, " n_parameters"],
-    x: Int8[Array, "n n_sites"],
+    x: Num[Array, "n *configuration"],
     chunk_size: int,
 ) -> Float[np.ndarray, "rows columns"]:
     """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
@@ -39,7 +39,7 @@ def gram_rows(
     return np.asarray(_rows_of_factors(ansatz, x[0], local, jnp.asarray(communicator.all_gather(np.asarray(local)))))
 
 
-def dense_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> list[tuple[Array, Array]]:
+def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple[Array, Array]]:
     """(a, g) of each dense layer: the input `(n_in,)` and the derivatives of each component, `(components, n_out)`."""
 
     def components(taps):
@@ -57,14 +57,14 @@ def dense_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> list[tuple[Arra
 
 
 @eqx.filter_jit
-def _packed_factors(ansatz: Ansatz, x: Int8[Array, "n n_sites"]) -> Float[Array, "n width"]:
+def _packed_factors(ansatz: Ansatz, x: Num[Array, "n *configuration"]) -> Float[Array, "n width"]:
     leaves = jax.tree.leaves(jax.vmap(lambda y: dense_factors(ansatz, y))(x))
     flat = [leaf.reshape(len(x), -1) for leaf in leaves]
     parts = [[jnp.real(f), jnp.imag(f)] if jnp.iscomplexobj(f) else [f] for f in flat]
     return jnp.concatenate([part.astype(float) for pair in parts for part in pair], axis=1)
 
 
-def _unpacked_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"], packed: Float[Array, "n width"]):
+def _unpacked_factors(ansatz: Ansatz, x: Num[Array, "*configuration"], packed: Float[Array, "n width"]):
     shapes, treedef = jax.tree.flatten(jax.eval_shape(lambda y: dense_factors(ansatz, y), x))
     leaves, start = [], 0
     for leaf in shapes:
@@ -78,7 +78,9 @@ def _unpacked_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"], packed: Float[
 
 
 @eqx.filter_jit
-def _rows_of_factors(ansatz: Ansatz, x: Int8[Array, " n_sites"], local, everywhere) -> Float[Array, "rows columns"]:
+def _rows_of_factors(
+    ansatz: Ansatz, x: Num[Array, "*configuration"], local, everywhere
+) -> Float[Array, "rows columns"]:
     total = jnp.zeros(())
     pairs = zip(_unpacked_factors(ansatz, x, local), _unpacked_factors(ansatz, x, everywhere), strict=True)
     for (a, g), (a_all, g_all) in pairs:
@@ -105,8 +107,8 @@ def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Fl
     return matrix[: len(x) * components, : len(everywhere) * components]
 
 
-def _chunks(x: Int8[Array, "n n_sites"], chunk_size: int) -> Int8[Array, "chunks chunk n_sites"]:
+def _chunks(x: Num[Array, "n *configuration"], chunk_size: int) -> Num[Array, "chunks chunk *configuration"]:
     """Chunks of one size; the last is filled up with copies of the last configuration."""
     size = min(chunk_size, len(x))
     missing = -len(x) % size
-    return jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)]).reshape(-1, size, x.shape[1])
+    return jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)]).reshape(-1, size, *x.shape[1:])

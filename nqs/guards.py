@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hamiltonians.spin import SpinHamiltonian
+from nqs.local_energy import Hamiltonian
 from nqs.statistics import WINDOW
 
 LOW_ACCEPTANCE, HIGH_ACCEPTANCE = 0.01, 0.99
@@ -15,7 +15,7 @@ SIGMAS = 5.0
 EXPLOSION = 100.0
 
 
-def energy_bound(hamiltonian: SpinHamiltonian) -> float:
+def energy_bound(hamiltonian: Hamiltonian) -> float:
     """What no energy may lie below: the exact energy where there is a closed form, else a crude bound."""
     reference = hamiltonian.reference_energy()
     return hamiltonian.lower_bound() if reference is None else reference

@@ -1,31 +1,58 @@
 """Classes that a run file names as "package.module:Class"."""
 
 import importlib
+import inspect
 import sys
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nqs import schema
+from nqs.schema_errors import listed, suggestion
 
 T = TypeVar("T")
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
-def imported(path: str) -> Any:
-    """The class, from here or an installed package; `ValueError` if there is none."""
+
+def look_beside(run_file: Path) -> None:
+    """Let modules be found in the folder of a run file, then where we are, then among the installed packages."""
+    for folder in ("", str(run_file.parent.resolve())):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+
+
+def imported(path: str, key: str) -> Any:
+    """The class at a path that a run file gives by this key; `ValueError` if there is none."""
     module_name, _, name = path.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module_name), name)
     except Exception as error:  # whatever the module raises
         raise ValueError(
-            f"module {path!r} cannot be imported from here or the installed packages: {type(error).__name__}, {error}; "
-            'it must be "package.module:Class"'
+            f"{key}: {path!r} cannot be imported from the folder of the run file, from here or the installed packages: "
+            f'{type(error).__name__}, {error}; it must be "package.module:Class", and PYTHONPATH names other folders'
         ) from error
 
 
-def made(table: schema.Custom, base: type[T], *arguments: Any, **options: Any) -> T:
-    """An object of a class of the user, with the keys of its table; `ValueError` if it is not a `base`."""
-    made = imported(table.path)(*arguments, **options, **table.arguments)
-    if not isinstance(made, base):
-        raise ValueError(f"{table.path} is not a {base.__name__}")
-    return made
+def made(table: schema.Custom, bases: tuple[type[T], ...], *arguments: Any, **options: Any) -> T:
+    """An object of a class of the user, with the keys of its table.
+
+    Raises `ValueError` naming the key if it is none of the `bases`, or if it has no such key or needs another one.
+    """
+    kind = imported(table.path, "kind")
+    if not (isinstance(kind, type) and issubclass(kind, bases)):
+        allowed = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
+        raise ValueError(f"kind: {table.path!r} is not a class of {allowed}")
+    _check_keys(kind, table.arguments, len(arguments), options)
+    return kind(*arguments, **options, **table.arguments)
+
+
+def _check_keys(kind: type, given: dict[str, Any], n_arguments: int, options: dict[str, Any]) -> None:
+    parameters = list(inspect.signature(kind).parameters.values())[n_arguments:]
+    keys = {one.name: one.default for one in parameters if one.kind in NAMED and one.name not in options}
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+    for key in given:
+        if key not in keys and not takes_any:
+            raise ValueError(f"{key}: no such key{suggestion(key, list(keys))}; allowed: {listed(keys) or 'none'}")
+    for key, default in keys.items():
+        if default is inspect.Parameter.empty and key not in given:
+            raise ValueError(f"{key}: missing, and it has no default")

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int8
+from jaxtyping import Array, Num
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
-from nqs.local_energy import local_energies
+from nqs.local_energy import Hamiltonian, local_energies
 from nqs.parallel import Communicator
 from nqs.sampler.base import Sampler
 from nqs.sampler.passes import sampling_pass
@@ -18,7 +18,7 @@ from nqs.statistics import series_statistics, v_score
 
 
 def measure_energy(
-    hamiltonian: SpinHamiltonian,
+    hamiltonian: Hamiltonian,
     ansatz: Ansatz,
     sampler: Sampler,
     key: jax.Array,
@@ -27,7 +27,7 @@ def measure_energy(
     burn_in: int,
     chunk_size: int,
     is_stopped: Callable[[], bool],
-    observe: Callable[[Int8[Array, "n_local per_chain n_sites"]], None] = lambda samples: None,
+    observe: Callable[[Num[Array, "n_local per_chain *configuration"]], None] = lambda samples: None,
 ) -> dict[str, Any] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
 
@@ -64,12 +64,7 @@ def measure_energy(
             "energy_imaginary": statistics.mean.imag,
             "energy_imaginary_error": statistics.error_imaginary,
             "variance": statistics.variance,
-            "v_score": v_score(
-                hamiltonian.space.n_sites,
-                energy,
-                statistics.variance,
-                hamiltonian.infinite_temperature_energy,
-            ),
+            "v_score": hamiltonian_v_score(hamiltonian, energy, statistics.variance),
             "rhat": statistics.rhat,
             "tau": statistics.tau,
             "ess": statistics.ess,
@@ -79,3 +74,10 @@ def measure_energy(
             **sampler.diagnostics(np.array(tallies)),
         }
     return communicator.broadcast_object(measured)
+
+
+def hamiltonian_v_score(hamiltonian: Hamiltonian, energy: float, variance: float) -> float:
+    """The V-score of a lattice model; NaN for particles, whose energy at infinite temperature has no meaning."""
+    if not isinstance(hamiltonian, SpinHamiltonian):
+        return np.nan
+    return v_score(hamiltonian.space.n_sites, energy, variance, hamiltonian.infinite_temperature_energy)

@@ -25,7 +25,7 @@ from nqs.report import array_lines, print_report
 from nqs.results import Result
 from nqs.schema import Config
 from nqs.stopping import Signals
-from nqs.text import with_error
+from nqs.text import system_size, with_error
 from nqs.writer import Writer
 
 
@@ -55,11 +55,11 @@ def measure(
         n_samples = config.measure.n_samples if n_samples is None else n_samples
         burn_in = config.measure.burn_in if burn_in is None else burn_in
         seed = config.run.seed if seed is None else seed
-        launch = describe_launch(communicator, seed)
+        launch = describe_launch(communicator, seed, vmc.hamiltonian, ansatz)
         if communicator.is_root:
             n_chains = vmc.sampler.n_chains
             with may_fail_to_print():
-                print(f"{vmc.hamiltonian.convention}, {vmc.hamiltonian.space.n_sites} sites")
+                print(f"{vmc.hamiltonian.convention}, {system_size(vmc.hamiltonian.space)}")
                 print(f"{n_samples} samples of {n_chains} chains after {burn_in} sweeps, seed {seed}")
         found = measure_observables(
             vmc,

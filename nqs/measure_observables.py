@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Blocks
 from nqs.driver import VMC
@@ -12,6 +13,7 @@ from nqs.errors import InputError
 from nqs.fidelity import can_be_enumerated, fidelity
 from nqs.measure import measure_energy
 from nqs.observables import LocalObservables, estimates, local_observables
+from nqs.particle_observables import ParticleObservables, particle_estimates
 from nqs.renyi import measure_renyi
 from nqs.results import Observable
 from nqs.sampler.passes import n_steps
@@ -39,12 +41,15 @@ def measure_observables(
     is not finite.
     """
     hamiltonian, sampler, communicator = vmc.hamiltonian, vmc.sampler, vmc.communicator
-    n_sites = hamiltonian.space.n_sites
-    region = range(n_sites // 2) if region is None else region
-    if n_sites > 1:
-        _check(region, n_sites)
     seed = vmc.seed if seed is None else seed
-    local = LocalObservables(hamiltonian)
+    sites: Sequence[int] = ()
+    if isinstance(hamiltonian, SpinHamiltonian):
+        sites = _checked(region, hamiltonian.space.n_sites)
+        local = LocalObservables(hamiltonian)
+    elif region is None:
+        local = ParticleObservables(hamiltonian)
+    else:
+        raise InputError("the region: particles have no sites")
     blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
     measured = measure_energy(
         hamiltonian,
@@ -61,8 +66,12 @@ def measure_observables(
     if measured is None:
         return None
     sums = blocks.gathered(communicator)
+    if isinstance(local, ParticleObservables):
+        found = {} if sums is None else particle_estimates(local, sums, blocks.sizes)
+        return measured, dict(sorted(communicator.broadcast_object(found).items()))
     observables = communicator.broadcast_object({} if sums is None else estimates(local, sums, blocks.sizes))
-    if n_sites > 1:
+    assert isinstance(hamiltonian, SpinHamiltonian)
+    if hamiltonian.space.n_sites > 1:
         entropy = measure_renyi(
             hamiltonian.space,
             ansatz,
@@ -72,7 +81,7 @@ def measure_observables(
             n_samples,
             burn_in,
             vmc.chunk_size,
-            region,
+            sites,
             is_stopped,
         )
         if entropy is None:
@@ -83,9 +92,14 @@ def measure_observables(
     return measured, dict(sorted(observables.items()))
 
 
-def _check(region: Sequence[int], n_sites: int) -> None:
+def _checked(region: Sequence[int] | None, n_sites: int) -> Sequence[int]:
+    """The region, the first half of the sites where none is given; one site has none that could be checked."""
+    region = range(n_sites // 2) if region is None else region
+    if n_sites == 1:
+        return region
     if len(region) == 0 or len(set(region)) < len(region):
         raise InputError("the region must be a list of distinct sites, and not empty")
     outside = [site for site in region if not 0 <= site < n_sites]
     if outside:
         raise InputError(f"the region names the site {outside[0]}, which does not exist; there are 0 to {n_sites - 1}")
+    return region

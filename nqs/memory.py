@@ -37,7 +37,7 @@ def _parts(vmc: VMC) -> list[tuple[Any, tuple[Any, ...], dict[str, int]]]:
     samples, _, info = _zeros(eqx.filter_eval_shape(sample, *sampling))
     evaluation = (vmc.hamiltonian, ansatz, samples, vmc.chunk_size)
     energies = _zeros(eqx.filter_eval_shape(local_energies, *evaluation))
-    summing = (vmc.view, theta, samples, energies, jnp.asarray(0.0), info, vmc.chains)
+    summing = (vmc.view, theta, samples, energies, energies, jnp.asarray(0.0), info, vmc.chains)
     return [
         (cast(Any, sample), sampling, {}),
         (cast(Any, local_energies), evaluation, {}),

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Array, Float, Num
 
 from nqs.errors import RunError
 from nqs.gradient import log_derivatives, sum_chunks
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     step: int
     view: RealView
     theta: Float[np.ndarray, " n_parameters"]
-    x: Int8[Array, "n n_sites"]
+    x: Num[Array, "n *configuration"]
     delta_energies: Float[np.ndarray, "n components"]
     mean_o: Float[np.ndarray, "components n_parameters"]
     force: Float[np.ndarray, " n_parameters"]

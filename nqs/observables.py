@@ -1,10 +1,12 @@
 """Observables of spins that are averages over |ψ|², and functions of such averages."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Array, Float, Int8, Num
 
 from hamiltonians.lattice import Lattice
 from hamiltonians.space import Flip
@@ -14,6 +16,7 @@ from nqs.blocks import Means, Number, Sums, jackknife
 from nqs.results import Observable
 
 ONE_SITE_A_CELL = ("chain", "square", "cubic", "triangular")
+LocalValues = Callable[[Ansatz, Array], dict[str, Array]]
 UNIFORM, STAGGERED = "magnetisation", "staggered_magnetisation"
 
 
@@ -75,10 +78,10 @@ class LocalObservables(eqx.Module):
 
 @eqx.filter_jit
 def local_observables(
-    local: LocalObservables, ansatz: Ansatz, x: Int8[Array, "n_chains steps n_sites"], chunk_size: int
+    local: LocalValues, ansatz: Ansatz, x: Num[Array, "n_chains steps *configuration"], chunk_size: int
 ) -> dict[str, Float[Array, "n_chains steps ..."]]:
     """The values at every configuration, `chunk_size` at a time, which bounds the memory."""
-    flat = x.reshape(-1, x.shape[-1])
+    flat = x.reshape(-1, *x.shape[2:])
     size = min(chunk_size, len(flat))
     values = ansatz.accelerated(lambda fast: jax.lax.map(lambda y: local(fast, y), flat, batch_size=size))
     return jax.tree.map(lambda array: array.reshape(*x.shape[:2], *array.shape[1:]).astype(float), values)

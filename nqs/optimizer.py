@@ -1,6 +1,7 @@
 """From the energy gradient to new parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from nqs.min_sr import MinSR
 from nqs.natural_gradient import NaturalGradient, StochasticReconfiguration
 
-Shift = float | Callable[[int], float]
+Shift = float | Callable[[int], Any]
 
 # What the automatic choice takes for too large a dense matrix; its factorisation then takes a minute on a core.
 MAX_DENSE = 16_384
@@ -37,25 +38,41 @@ class Automatic(eqx.Module):
 
 
 class Optimizer(eqx.Module):
-    """An optax `transform` of a direction: the energy gradient, or that of a `natural` gradient.
+    """An optax transform of a direction: the energy gradient, or that of a `natural` gradient.
 
-    It acts on the vector of real parameters, on rank 0; the new parameters are broadcast.
+    The transform is `make(**settings)`; numbers among the settings are arrays to the compiled update, so that runs that
+    differ in them share it. It acts on the vector of real parameters, on rank 0; the new parameters are broadcast.
+    With `clip` local energies count in the gradient as in `nqs.clipping`.
     """
 
-    transform: optax.GradientTransformation = eqx.field(static=True)
-    natural: NaturalGradient | Automatic | None = None
+    make: Callable[..., optax.GradientTransformation] = eqx.field(static=True)
+    settings: dict[str, Float[np.ndarray, ""] | Callable[[Any], Any]]
+    natural: NaturalGradient | Automatic | None
+    clip: float | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        make: Callable[..., optax.GradientTransformation],
+        settings: Mapping[str, optax.ScalarOrSchedule | np.ndarray],
+        natural: NaturalGradient | Automatic | None = None,
+        clip: float | None = None,
+    ):
+        self.make, self.natural, self.clip = make, natural, clip
+        self.settings = {
+            name: value if callable(value) else np.asarray(value, dtype=np.float64) for name, value in settings.items()
+        }
 
     def chosen(self, n_rows: int, n_parameters: int) -> tuple["Optimizer", str]:
         """This optimiser with an automatic choice made, and the reason of it."""
         if not isinstance(self.natural, Automatic):
             return self, ""
         natural, reason = self.natural.choose(n_rows, n_parameters)
-        return Optimizer(self.transform, natural), reason
+        return Optimizer(self.make, self.settings, natural, self.clip), reason
 
     def init(self, theta: Float[np.ndarray, " n_parameters"]) -> tuple[Any, Float[np.ndarray, " n_parameters"] | None]:
         """The state of the transform, and the last direction where it is kept."""
         keeps = isinstance(self.natural, NaturalGradient) and self.natural.keeps_direction
-        return self.transform.init(theta), np.zeros_like(theta) if keeps else None
+        return self.make(**self.settings).init(theta), np.zeros_like(theta) if keeps else None
 
     def update(
         self,
@@ -65,23 +82,23 @@ class Optimizer(eqx.Module):
     ) -> tuple[Float[np.ndarray, " n_parameters"], Any]:
         """The new parameters and the new state."""
         transformed, last = state
-        change, transformed = _update(self.transform, direction, transformed, theta)
+        change, transformed = _update(self.make, self.settings, direction, transformed, theta)
         return theta + np.asarray(change), (transformed, None if last is None else direction)
 
 
 @eqx.filter_jit
-def _update(transform, direction, state, theta):
-    return transform.update(direction, state, theta)
+def _update(make, settings, direction, state, theta):
+    return make(**settings).update(direction, state, theta)
 
 
 def sgd(learning_rate: optax.ScalarOrSchedule = 0.01) -> Optimizer:
     """θ ← θ − η · gradient."""
-    return Optimizer(optax.sgd(learning_rate))
+    return _descent(learning_rate, None)
 
 
 def adam(learning_rate: optax.ScalarOrSchedule = 1e-3, b1: float = 0.9, b2: float = 0.999) -> Optimizer:
     """Adam (D. Kingma and J. Ba, ICLR 2015) with decay rates b1 and b2 of the moments."""
-    return Optimizer(optax.adam(learning_rate, b1=b1, b2=b2))
+    return Optimizer(optax.adam, {"learning_rate": learning_rate, "b1": b1, "b2": b2})
 
 
 def sr(
@@ -90,24 +107,49 @@ def sr(
     solver: Literal["cholesky", "cg"] = "cholesky",
 ) -> Optimizer:
     """θ ← θ − η (S + λ)⁻¹ F with λ = `diagonal_shift`."""
-    return Optimizer(optax.sgd(learning_rate), StochasticReconfiguration(diagonal_shift, solver))
+    return _descent(learning_rate, StochasticReconfiguration(diagonal_shift, solver))
 
 
 def minsr(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:
     """The step of `sr`, solved in the space of samples."""
-    return Optimizer(optax.sgd(learning_rate), MinSR(diagonal_shift))
+    return _descent(learning_rate, MinSR(diagonal_shift))
 
 
 def spring(
     learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2, momentum: float = 0.9
 ) -> Optimizer:
     """minSR with a decaying memory μ = `momentum` of the last direction."""
-    return Optimizer(optax.sgd(learning_rate), MinSR(diagonal_shift, momentum))
+    return _descent(learning_rate, MinSR(diagonal_shift, momentum))
 
 
 def auto(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:
     """The step of `sr` by whichever solver has the smallest matrix."""
-    return Optimizer(optax.sgd(learning_rate), Automatic(diagonal_shift))
+    return _descent(learning_rate, Automatic(diagonal_shift))
+
+
+def _descent(learning_rate: optax.ScalarOrSchedule, natural: NaturalGradient | Automatic | None) -> Optimizer:
+    return Optimizer(optax.sgd, {"learning_rate": learning_rate}, natural)
+
+
+def limited(optimizer: Optimizer, clip: float | None = None, max_norm: float | None = None) -> Optimizer:
+    """The optimiser with clipped local energies in its gradient and no change of the parameters beyond `max_norm`.
+
+    The norm constraint of G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351 (2024), eq. 30.
+    """
+    if max_norm is None:
+        return Optimizer(optimizer.make, optimizer.settings, optimizer.natural, clip)
+    return Optimizer(Limited(optimizer.make), {**optimizer.settings, "max_norm": max_norm}, optimizer.natural, clip)
+
+
+@dataclass(frozen=True)
+class Limited:
+    """The transform of `make` with changes of the norm `max_norm` at most; equal ones share what was compiled."""
+
+    make: Callable[..., optax.GradientTransformation]
+
+    def __call__(self, max_norm: Any, **settings: Any) -> optax.GradientTransformation:
+        """The transform with these settings."""
+        return optax.chain(self.make(**settings), optax.clip_by_global_norm(max_norm))
 
 
 def state_arrays(state: Any) -> list[np.ndarray]:

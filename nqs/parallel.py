@@ -34,13 +34,13 @@ LEAVE_SECONDS = 3.0
 class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
-    `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `threads` is the number of
-    threads that each rank computes with.
+    `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `farewells` is where ranks
+    that leave say so, if not one of its own. `threads` is the number of threads that each rank computes with.
     """
 
-    def __init__(self, comm: Any = None, library: str = "none"):
+    def __init__(self, comm: Any = None, library: str = "none", farewells: Any = None):
         self._comm = comm
-        self._farewells = None if comm is None or comm.size == 1 else comm.Dup()
+        self._farewells = comm.Dup() if farewells is None and comm is not None and comm.size > 1 else farewells
         self.library = library
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
@@ -49,6 +49,20 @@ class Communicator:
     @property
     def is_root(self) -> bool:
         return self.rank == 0
+
+    def split(self, ranks: int) -> "Communicator":
+        """The group of this rank, of so many consecutive ones each; collective.
+
+        Raises `InputError` if the groups do not come out even.
+        """
+        if self.size % ranks:
+            raise InputError(f"--ranks-per-point {ranks} does not divide the {self.size} ranks")
+        if ranks == self.size:
+            return self
+        comm = self._comm.Split(self.rank // ranks, self.rank)
+        group = Communicator(comm, self.library, self._farewells)
+        group.threads = self.threads
+        return group
 
     def share(self, n_chains: int) -> slice:
         """The contiguous share of this rank in `n_chains` chains, divided as evenly as they go."""

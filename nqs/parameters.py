@@ -6,8 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact, Int8, PyTree
+from jaxtyping import Array, Float, Inexact, Num, PyTree
 
+from hamiltonians.space import Particles, Spins
 from nqs.ansatz.base import Ansatz
 
 
@@ -40,7 +41,7 @@ class RealView(eqx.Module):
     def flatten(self, ansatz: Ansatz) -> Float[np.ndarray, " n_parameters"]:
         """θ of an ansatz of the same structure."""
         values = jax.tree.leaves(eqx.filter(ansatz, eqx.is_inexact_array))
-        return np.concatenate([_real(np.asarray(value)) for value in values])
+        return np.concatenate([np.zeros(0), *(_real(np.asarray(value)) for value in values)])
 
     @eqx.filter_jit
     def build(self, theta: Float[Array, " n_parameters"]) -> Ansatz:
@@ -83,12 +84,11 @@ class RealView(eqx.Module):
         for name in named:
             if name not in {leaf[0] for leaf in self.leaves}:
                 raise ValueError(f"parameter {name!r} is not in this ansatz")
-        return np.concatenate(
-            [_real(named[name].astype(complex if _is_complex(dtype) else float)) for name, _, dtype in self.leaves]
-        )
+        parts = (_real(named[name].astype(complex if _is_complex(dtype) else float)) for name, _, dtype in self.leaves)
+        return np.concatenate([np.zeros(0), *parts])
 
 
-def log_psi_components(ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Float[Array, " components"]:
+def log_psi_components(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> Float[Array, " components"]:
     """log ψ(x) as real numbers."""
     return components_of(ansatz(x))
 
@@ -100,9 +100,9 @@ def components_of(log_psi: Inexact[Array, ""]) -> Float[Array, " components"]:
     return jnp.stack([jnp.real(log_psi), jnp.imag(log_psi)]).astype(float)
 
 
-def n_components(ansatz: Ansatz, n_sites: int) -> int:
+def n_components(ansatz: Ansatz, space: Spins | Particles) -> int:
     """1 for a real log ψ, 2 for a complex one."""
-    x = jax.ShapeDtypeStruct((n_sites,), jnp.int8)
+    x = jax.eval_shape(space.random, jax.random.key(0))
     return len(jax.eval_shape(log_psi_components, ansatz, x))
 
 

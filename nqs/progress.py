@@ -7,20 +7,26 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nqs.text import with_error
 
 LOG_SECONDS = 30.0
 logger = logging.getLogger("nqs")
+steps_logger = logging.getLogger("nqs.steps")
 
 
 class ProgressReport:
-    """Reports the steps of a run from `start` to `steps`; silent unless `is_shown`."""
+    """Reports the steps of a run from `start` to `steps`; ranks above 0 are silent unless they warn.
 
-    def __init__(self, start: int, steps: int, is_shown: bool):
+    `label` names one of several runs. Lines of a log also go to the logger of the package.
+    """
+
+    def __init__(self, start: int, steps: int, rank: int, label: str = ""):
         self._steps = steps
-        self._is_shown = is_shown
+        self._rank = rank
+        self.label = f"{label}: " if label else ""
         self._console = Console(file=sys.stderr)
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -29,9 +35,9 @@ class ProgressReport:
         self._handler = _LogHandler(self)
 
     def __enter__(self) -> "ProgressReport":
-        if self._is_shown and self._console.is_terminal:
+        if self._rank == 0 and self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                TextColumn(escape(self.label) + "step {task.completed:.0f}/{task.total:.0f}"),
                 BarColumn(),
                 TextColumn("{task.description}"),
                 TimeRemainingColumn(),
@@ -49,18 +55,23 @@ class ProgressReport:
             with contextlib.suppress(OSError):
                 self._bar.stop()
 
-    def log(self, text: str) -> None:
-        """A line of its own, above the bar where there is one; lost if the terminal or the log is gone."""
+    def show(self, record: logging.LogRecord) -> None:
+        """A message on a line of its own, above the bar where there is one; lost if the terminal or the log is gone."""
+        text = record.getMessage()
+        if self._rank > 0:
+            if record.levelno < logging.WARNING:
+                return
+            text = f"rank {self._rank}: {text}"
+        if record.name != steps_logger.name:
+            text = f"nqs: {self.label}{text}"
         with contextlib.suppress(OSError):
             if self._bar is not None:
                 self._bar.console.print(text, highlight=False, markup=False)
-            elif self._is_shown:
+            else:
                 print(text, file=sys.stderr, flush=True)
 
     def step(self, row: dict[str, float]) -> None:
         """A step is done; `row` is its row of the history."""
-        if not self._is_shown:
-            return
         done = int(row["step"]) + 1
         text = f"E = {with_error(row['energy'], row['energy_error'])}  acceptance {row['acceptance']:.2f}"
         if self._bar is not None:
@@ -68,7 +79,7 @@ class ProgressReport:
         elif time.monotonic() - self._last_line >= LOG_SECONDS:
             self._last_line = time.monotonic()
             left = (self._last_line - self._began) / (done - self._start) * (self._steps - done)
-            self.log(f"step {done}/{self._steps}  {text}  {left:.0f} s left")
+            steps_logger.info("%sstep %d/%d  %s  %.0f s left", self.label, done, self._steps, text, left)
 
 
 class _LogHandler(logging.Handler):
@@ -78,4 +89,4 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message of the package."""
-        self._progress.log(f"nqs: {record.getMessage()}")
+        self._progress.show(record)

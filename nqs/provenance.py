@@ -1,5 +1,6 @@
 """Where a result comes from: one record a launch."""
 
+import functools
 import os
 import platform
 import subprocess
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nqs.parallel import Communicator
+from nqs.user_source import user_sources
 
 PACKAGES = ("nqs", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "h5py", "mpi4py", "netket")
 
 
-def describe_launch(communicator: Communicator, seed: int) -> dict[str, Any]:
+def describe_launch(communicator: Communicator, seed: int, hamiltonian: Any, ansatz: Any) -> dict[str, Any]:
     """What ran, where and with what; the end is added by `ended`. Collective."""
     hosts = communicator.gather_objects(platform.node())
     commit, diff = _git_state(Path(__file__).parent) if communicator.is_root else ("", "")
@@ -32,6 +34,7 @@ def describe_launch(communicator: Communicator, seed: int) -> dict[str, Any]:
         "seed": seed,
         "start": _now(),
         "end": "",
+        **user_sources(hamiltonian, ansatz),
     }
 
 
@@ -54,8 +57,11 @@ def _versions(mpi: str) -> str:
     return "\n".join(lines)
 
 
+@functools.cache
 def _git_state(folder: Path) -> tuple[str, str]:
-    """The commit of the source and what differs from it; empty where the source is not a checkout of its own."""
+    """The commit of the source and what differs from it when it is first asked for; empty where the source is not a
+    checkout of its own.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]

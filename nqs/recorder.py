@@ -1,6 +1,7 @@
 """Collects the history of a run and puts snapshots into its file."""
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -8,18 +9,19 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hamiltonians.spin import SpinHamiltonian
 from nqs import results
 from nqs.errors import InputError, RunError
 from nqs.files import NotFlushed
 from nqs.guards import energy_bound, measured_warnings, step_warnings, without_measured
+from nqs.local_energy import Hamiltonian
 from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.provenance import describe_launch, ended
-from nqs.results import Result, Status
+from nqs.results import FAILED, Result, Status
 from nqs.state import State
 from nqs.text import with_error
+from nqs.user_source import changed_sources
 from nqs.writer import Writer
 
 logger = logging.getLogger("nqs")
@@ -36,7 +38,7 @@ class Recorder:
     def __init__(
         self,
         communicator: Communicator,
-        hamiltonian: SpinHamiltonian,
+        hamiltonian: Hamiltonian,
         view: RealView,
         seed: int,
         writer: Writer | None,
@@ -52,8 +54,11 @@ class Recorder:
         self._is_direct = is_direct
         self._bound = energy_bound(hamiltonian)
         self._earlier = () if previous is None else previous.provenance
-        self._warnings = [] if previous is None else list(previous.warnings)
-        self._launch = describe_launch(communicator, seed)
+        self._warnings = [] if previous is None else [w for w in previous.warnings if w["kind"] != FAILED]
+        self._launch = {**describe_launch(communicator, seed, hamiltonian, view.rest), "snapshot_seconds": 0.0}
+        if communicator.is_root and self._earlier:
+            for name in changed_sources(self._earlier[-1], self._launch):
+                logger.warning("the source of the %s has changed since the last launch", name)
         history = results.empty_history() if previous is None else previous.history
         self._columns = {name: list(values) for name, values in history.items()}
         self._measured = {} if previous is None else previous.measured
@@ -77,8 +82,11 @@ class Recorder:
     def snapshot(self, state: State, status: Status, measured: dict[str, Any] | None = None) -> Result:
         """The result as it stands, also written to the file; collective. The chains are with rank 0 only.
 
+        The seconds that all snapshots before it took are in the provenance.
+
         Raises `RunError` if the file of a run that ends cannot be written; one that goes on tries again later.
         """
+        began = time.monotonic()
         chains = self._communicator.gather(np.asarray(state.x))
         launch = self._launch if status == "running" else ended(self._launch)
         if measured is not None:
@@ -106,16 +114,22 @@ class Recorder:
             ansatz=self._view.build(jnp.asarray(state.final)),
         )
         self._communicator.on_root(lambda: self._write(result))
+        seconds = self._launch["snapshot_seconds"] + time.monotonic() - began
+        self._launch = {**self._launch, "snapshot_seconds": seconds}
         return result
 
     def failed(self, error: RunError) -> RunError:
-        """Mark the last snapshot, which is good, as that of a run that failed; the error that says so. Collective."""
-        return RunError(str(error) + self._communicator.from_root(self._mark_as_failed))
+        """Mark the last snapshot, which is good, as that of a run that failed for this reason; the error that says so.
 
-    def _mark_as_failed(self) -> str:
+        Collective.
+        """
+        return RunError(str(error) + self._communicator.from_root(lambda: self._mark_as_failed(str(error))))
+
+    def _mark_as_failed(self, reason: str) -> str:
         last, writer = self._last, self._writer
         if last is None or writer is None:
             return ""
+        self._warnings.append({"kind": FAILED, "step": len(self._columns["step"]), "message": reason})
         provenance, warnings = (*self._earlier, ended(self._launch)), tuple(self._warnings)
         try:
             self._write(replace(last, status="failed", provenance=provenance, warnings=warnings))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact, Int, Int8
+from jaxtyping import Array, Float, Inexact, Int, Num
 
 from nqs.gradient import energy_components, gradient_sums
 from nqs.parallel import Communicator
@@ -50,8 +50,9 @@ def reduce_step(
 def local_sums(
     view: RealView,
     theta: Float[Array, " n_parameters"],
-    samples: Int8[Array, "n_local per_chain n_sites"],
+    samples: Num[Array, "n_local per_chain *configuration"],
     energies: Inexact[Array, "n_local per_chain"],
+    clipped: Inexact[Array, "n_local per_chain"],
     shift: Float[Array, ""],
     info: SamplerInfo,
     chains: Int[Array, " n_local"],
@@ -61,9 +62,10 @@ def local_sums(
     components: int,
     chunk_size: int,
 ) -> Float[Array, " n"]:
-    """What this rank contributes: the counts, its blocks at the place of its chains, and the gradient sums."""
-    flat = samples.reshape(-1, samples.shape[-1])
-    shifted = energy_components((energies - shift).ravel(), components)
+    """What this rank contributes: the counts, its blocks at the place of its chains, and the gradient sums, of
+    the clipped energies."""
+    flat = samples.reshape(-1, *samples.shape[2:])
+    shifted = energy_components((clipped - shift).ravel(), components)
     gradient = gradient_sums(view, theta, flat, shifted, chunk_size)
     placed = jnp.zeros((N_SUMS, n_chains, blocks)).at[:, chains].set(block_sums(energies, shift, blocks))
     return jnp.concatenate([jnp.stack([info.n_accepted, info.n_proposed]), placed.ravel(), gradient.ravel()])

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nqs.results import Observable, Result
-from nqs.text import plain, with_error
+from nqs.text import duration, plain, with_error
 
 COLUMNS = (
     "result",
@@ -23,6 +23,7 @@ COLUMNS = (
     "tau",
     "ESS",
     "acc.",
+    "time",
 )
 
 
@@ -46,6 +47,7 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
         plain(measured["tau"]),
         plain(measured["ess"]),
         plain(measured["acceptance"], 2),
+        _time(result),
     )
 
 
@@ -56,13 +58,25 @@ def replicas(result: Result) -> Iterator[tuple[str, str]]:
         yield "replicas", f"{result.measured['round_trips']:.0f} round trips"
 
 
+def snapshots(result: Result) -> Iterator[tuple[str, str]]:
+    """The time that snapshots took, of that of the steps."""
+    seconds = sum(launch.get("snapshot_seconds", 0.0) for launch in result.provenance)
+    if seconds and result.n_steps:
+        yield "snapshots", f"{seconds:.2g} s, {seconds / result.history['wall_time'][-1]:.1%} of the steps"
+
+
 def _last_step(result: Result) -> tuple[str, ...]:
     if result.n_steps == 0:
-        return ("-",) * 9
+        return ("-",) * 10
     last = {name: values[-1] for name, values in result.history.items()}
     energy = with_error(last["energy"], last["energy_error"]) + " (last step)"
     numbers = (plain(last["variance"]), plain(last["v_score"]), plain(last["rhat"], 4), plain(last["tau"]))
-    return (energy, "-", "-", *numbers, "-", plain(last["acceptance"], 2))
+    return (energy, "-", "-", *numbers, "-", plain(last["acceptance"], 2), _time(result))
+
+
+def _time(result: Result) -> str:
+    """Of the steps."""
+    return duration(float(result.history["wall_time"][-1])) if result.n_steps else "-"
 
 
 def with_error_scientific(value: float, error: float) -> str:
@@ -76,32 +90,32 @@ def with_error_scientific(value: float, error: float) -> str:
 def print_report(named: list[tuple[Path, Result]]) -> None:
     """Print the table of any number of results, a block a result where there is one."""
     rows = [row(path, result) for path, result in named]
-    console = Console(width=None if len(rows) == 1 else 200, soft_wrap=True)
+    console = Console(width=None if len(rows) == 1 else 200, soft_wrap=True, markup=False, emoji=False)
     if len(rows) == 1:
         for name, value in zip(COLUMNS, rows[0], strict=True):
-            console.print(f"{name:<11}{value}", highlight=False, markup=False)
+            console.print(f"{name:<11}{value}", highlight=False)
         for line in scalar_lines(named[0][1].observables):
-            console.print(line, highlight=False, markup=False)
-        for name, value in replicas(named[0][1]):
-            console.print(f"{name:<11}{value}", highlight=False, markup=False)
+            console.print(line, highlight=False)
+        for name, value in (*replicas(named[0][1]), *snapshots(named[0][1])):
+            console.print(f"{name:<11}{value}", highlight=False)
         return
     table = Table(*COLUMNS)
     for values in rows:
         table.add_row(*values)
     console.print(table)
-    names = list(dict.fromkeys(name for _, result in named for name in _scalars(result.observables)))
+    names = list(dict.fromkeys(name for _, result in named for name in scalars(result.observables)))
     if not names:
         return
     table = Table("observable", *(path.stem for path, _ in named))
     for name in names:
-        found = [_scalars(result.observables).get(name) for _, result in named]
+        found = [scalars(result.observables).get(name) for _, result in named]
         table.add_row(name, *("-" if one is None else _number(one) for one in found))
-    console.print(table)
+    Console(width=max(200, 40 * len(named)), soft_wrap=True, markup=False, emoji=False).print(table)
 
 
 def scalar_lines(observables: dict[str, Observable]) -> list[str]:
     """The observables that are one number, with what they are."""
-    return [f"{name:<32}{_number(one):<24} {one.long_name}" for name, one in _scalars(observables).items()]
+    return [f"{name:<32}{_number(one):<24} {one.long_name}" for name, one in scalars(observables).items()]
 
 
 def array_lines(observables: dict[str, Observable]) -> list[str]:
@@ -126,5 +140,6 @@ def _number(scalar: Observable) -> str:
     return with_error(float(scalar.mean), float(scalar.error))
 
 
-def _scalars(observables: dict[str, Observable]) -> dict[str, Observable]:
+def scalars(observables: dict[str, Observable]) -> dict[str, Observable]:
+    """Those that are one number."""
     return {name: one for name, one in observables.items() if not one.axes}

@@ -59,7 +59,8 @@ def resolved(config: Config, name: str) -> Config:
         ansatz = _resolve_autoregressive(ansatz, wrong)
     elif isinstance(sampler, schema.Direct) and not isinstance(ansatz, schema.Custom):
         wrong("sampler.kind", 'direct sampling needs an ansatz of kind "autoregressive"; others take "metropolis"')
-    if isinstance(sampler, schema.Metropolis) and not isinstance(system, schema.Custom):
+    is_lattice = isinstance(system, schema.OnLattice | schema.PauliStrings | schema.SherringtonKirkpatrick)
+    if isinstance(sampler, schema.Metropolis) and is_lattice:
         sampler = _resolve_moves(sampler, total_sz, on_lattice, wrong)
     if sampler.n_samples % sampler.n_chains:
         nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains

@@ -20,13 +20,13 @@ def check_schema(name: str, attributes: Mapping[str, Any], newest: int) -> None:
 
 
 def check_state(state: Mapping[str, Any], n_steps: int) -> None:
-    """The step is the number of rows of the history, the chains are spins and the window is theirs; else
+    """The step is the number of rows of the history, the chains are spins or positions and the window is theirs; else
     `ValueError`.
     """
     step, chains, window = (state[name] for name in ("step", "chains", "window"))
     if step != n_steps:
         raise ValueError(f"/state: step {step!r} after {n_steps} rows of the history")
-    if np.ndim(chains) < 2 or np.asarray(chains).dtype != np.int8:
+    if np.ndim(chains) < 2 or np.asarray(chains).dtype not in (np.int8, np.float64):
         raise ValueError(f"/state: chains of {np.ndim(chains)} axes and type {np.asarray(chains).dtype}")
     if np.ndim(window) != 3 or np.shape(window)[1:] != (2, len(chains)):
         raise ValueError(f"/state: a window of shape {np.shape(window)} for {len(chains)} chains")

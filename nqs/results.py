@@ -10,6 +10,7 @@ import numpy as np
 from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
+from nqs.groups import datasets, flat, nested, values_of
 from nqs.result_checks import check_grid, check_measured, check_schema, check_state, check_tables
 
 SCHEMA = "nqs-run/1"
@@ -17,6 +18,9 @@ FORMAT_VERSION = 1
 
 # A file never says "died": it is what a reader finds of a run that is running by its file and that no process writes.
 Status = Literal["running", "complete", "interrupted", "failed", "died"]
+
+# The kind of the warning of a result that failed; it says why.
+FAILED = "failed"
 
 # Column: (unit, long name); the unit of energy is that of the Hamiltonian.
 ENERGY, ENERGY_SQUARED = "energy", "energy squared"
@@ -55,6 +59,8 @@ DIAGNOSTICS = {
 # Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
 AXES = {
     "site": ("1", "site"),
+    "r": ("unit of length", "distance"),
+    "k": ("1/(unit of length)", "wave number"),
     **{f"d{axis}": ("lattice vector", f"displacement along the lattice vector {axis}") for axis in "xyz"},
     **{f"k{axis}": ("2 pi/L", f"momentum along the reciprocal lattice vector {axis}") for axis in "xyz"},
 }
@@ -125,24 +131,24 @@ def to_group(result: Result) -> Group:
     """The content of the file of a result."""
     unit = result.energy_unit
     history = {
-        name: Dataset(np.asarray(result.history[name], dtype=np.float64), _labels(*HISTORY[name], unit), ("step",))
+        name: Dataset(np.asarray(result.history[name], dtype=np.float64), labels(*HISTORY[name], unit), ("step",))
         for name in HISTORY
     }
     measured = {
-        name: Dataset(result.measured[name], _labels(*(MEASURED | DIAGNOSTICS)[name], unit)) for name in result.measured
+        name: Dataset(result.measured[name], labels(*(MEASURED | DIAGNOSTICS)[name], unit)) for name in result.measured
     }
     optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
     state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
     groups = {
-        "provenance": Group({f"{i:03d}": _datasets(launch) for i, launch in enumerate(result.provenance)}),
+        "provenance": Group({f"{i:03d}": datasets(launch) for i, launch in enumerate(result.provenance)}),
         "history": Group(dict(history)),
         "measured": Group(dict(measured)),
         "observables": Group({name: _observable_group(found) for name, found in result.observables.items()}),
-        "warnings": Group({f"{i:03d}": _datasets(warning) for i, warning in enumerate(result.warnings)}),
-        "parameters": _nested(result.parameters),
-        "averaged": _nested(result.averaged),
+        "warnings": Group({f"{i:03d}": datasets(warning) for i, warning in enumerate(result.warnings)}),
+        "parameters": nested(result.parameters),
+        "averaged": nested(result.averaged),
         "state": Group({**state, "optimizer": Group(dict(optimizer))}),
-        "instance": _datasets(result.instance),
+        "instance": datasets(result.instance),
     }
     content = {name: group for name, group in groups.items() if group.items}
     attributes = {
@@ -162,32 +168,32 @@ def from_group(content: Group, name: str) -> Result:
     """
     check_schema(name, content.attributes, FORMAT_VERSION)
     try:
-        state = _values(content.items["state"])
-        measured = _values(content.items.get("measured", Group()))
+        state = values_of(content.items["state"])
+        measured = values_of(content.items.get("measured", Group()))
         _require("state", STATE, state)
         _require("measured", MEASURED, measured or MEASURED)
         _require_header(content)
-        history = _columns(_values(content.items["history"]))
+        history = _columns(values_of(content.items["history"]))
         check_state(state, len(history["step"]))
         check_measured(measured, MEASURED)
-        warnings = tuple(w for _, w in sorted(_values(content.items.get("warnings", Group())).items()))
-        provenance = tuple(launch for _, launch in sorted(_values(content.items["provenance"]).items()))
+        warnings = tuple(w for _, w in sorted(values_of(content.items.get("warnings", Group())).items()))
+        provenance = tuple(launch for _, launch in sorted(values_of(content.items["provenance"]).items()))
         check_tables("warnings", warnings, ("kind", "step", "message"))
         check_tables("provenance", provenance, ())
         state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
-            config=_values(content)["config"],
+            config=values_of(content)["config"],
             config_hash=content.attributes["config_hash"],
             energy_unit=content.attributes["energy_unit"],
             provenance=provenance,
             history=history,
-            parameters=_flat(content.items["parameters"]),
-            averaged=_flat(content.items.get("averaged", Group())),
+            parameters=flat(content.items["parameters"]),
+            averaged=flat(content.items.get("averaged", Group())),
             state=state,
             measured=measured,
             warnings=warnings,
-            instance=_values(content.items.get("instance", Group())),
+            instance=values_of(content.items.get("instance", Group())),
             observables=_observables(content.items.get("observables", Group())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -201,7 +207,7 @@ def _require(group: str, names: Iterable[str], found: Container[str]) -> None:
 
 
 def _require_header(content: Group) -> None:
-    status, config = content.attributes["status"], _values(content)["config"]
+    status, config = content.attributes["status"], values_of(content)["config"]
     if status not in get_args(Status) or not isinstance(config, str):
         raise ValueError(f"status {status!r}, a configuration of type {type(config).__name__}")
 
@@ -227,69 +233,37 @@ def write(path: Path, result: Result, confirm: Callable[[], None] = lambda: None
     files.write(path, to_group(result), confirm)
 
 
-def _labels(unit: str, long_name: str, energy_unit: str) -> dict[str, str]:
+def labels(unit: str, long_name: str, energy_unit: str) -> dict[str, str]:
+    """The attributes of a dataset; a unit of energy is that of the Hamiltonian."""
     units = {ENERGY: energy_unit, ENERGY_SQUARED: f"({energy_unit})^2"}.get(unit, unit)
     return {"units": units, "long_name": long_name}
 
 
 def _observable_group(observable: Observable) -> Group:
     axes = tuple(observable.axes)
-    labels = _labels(observable.units, observable.long_name, "")
+    described = labels(observable.units, observable.long_name, "")
     scales = {
-        name: Dataset(np.asarray(values, dtype=np.float64), _labels(*AXES[name], ""), (name,))
+        name: Dataset(np.asarray(values, dtype=np.float64), labels(*AXES[name], ""), (name,))
         for name, values in observable.axes.items()
     }
-    error = {**labels, "long_name": f"statistical error (one standard deviation) of: {observable.long_name}"}
+    error = {**described, "long_name": f"statistical error (one standard deviation) of: {observable.long_name}"}
     return Group(
-        {"mean": Dataset(observable.mean, labels, axes), "error": Dataset(observable.error, error, axes), **scales}
+        {"mean": Dataset(observable.mean, described, axes), "error": Dataset(observable.error, error, axes), **scales}
     )
 
 
 def _observables(content: Group | Dataset) -> dict[str, Observable]:
     found = {}
     for name, group in cast(Group, content).items.items():
-        datasets = cast(dict[str, Dataset], cast(Group, group).items)
-        attributes = datasets["mean"].attributes
-        axes = {axis: datasets[axis].values for axis in AXES if axis in datasets}
-        check_grid(name, datasets["mean"].values, datasets["error"].values, axes)
+        parts = cast(dict[str, Dataset], cast(Group, group).items)
+        attributes = parts["mean"].attributes
+        axes = {axis: parts[axis].values for axis in AXES if axis in parts}
+        check_grid(name, parts["mean"].values, parts["error"].values, axes)
         found[name] = Observable(
-            datasets["mean"].values,
-            datasets["error"].values,
+            parts["mean"].values,
+            parts["error"].values,
             attributes["units"],
             attributes["long_name"],
             axes,
         )
     return found
-
-
-def _datasets(values: dict[str, Any]) -> Group:
-    return Group({name: Dataset(value) for name, value in values.items()})
-
-
-def _nested(values: dict[str, np.ndarray]) -> Group:
-    root = Group()
-    for path, value in values.items():
-        *folders, name = path.split("/")
-        group = root
-        for folder in folders:
-            child = group.items.setdefault(folder, Group())
-            assert isinstance(child, Group)
-            group = child
-        group.items[name] = Dataset(value)
-    return root
-
-
-def _values(item: Group | Dataset) -> Any:
-    if isinstance(item, Dataset):
-        return item.values
-    return {name: _values(child) for name, child in item.items.items()}
-
-
-def _flat(item: Group | Dataset, path: str = "") -> dict[str, np.ndarray]:
-    if isinstance(item, Dataset):
-        return {path: np.asarray(item.values)}
-    return {
-        full: value
-        for name, child in item.items.items()
-        for full, value in _flat(child, f"{path}/{name}" if path else name).items()
-    }

@@ -25,13 +25,21 @@ def read(path: Path, overrides: dict[str, str]) -> Config:
 
     Raises `InputError` naming the file, the table and the key, what is allowed and the nearest right spelling.
     """
+    return _parse(tables(path), str(path), overrides)
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file, unchecked.
+
+    Raises `InputError` if it cannot be read or is none.
+    """
     try:
         text = path.read_text()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a TOML file: {error}") from error
-    return parse_text(text, str(path), overrides)
+    return _tables(text, str(path))
 
 
 def parse(content: dict[str, Any], name: str) -> Config:
@@ -39,6 +47,8 @@ def parse(content: dict[str, Any], name: str) -> Config:
 
     Raises `InputError`.
     """
+    if "scan" in content:
+        raise InputError(f"{name}: [scan]: this is a scan: nqs scan runs all its points")
     _check_finite(content, name, "")
     content = {table: _with_kind(table, value) for table, value in _with_sampler(content).items()}
     try:
@@ -53,12 +63,19 @@ def parse_text(text: str, name: str, overrides: dict[str, str] | None = None) ->
 
     Raises `InputError`.
     """
+    return _parse(_tables(text, name), name, overrides or {})
+
+
+def _tables(text: str, name: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: not a TOML file: {error}") from error
+
+
+def _parse(content: dict[str, Any], name: str, overrides: dict[str, str]) -> Config:
     try:
-        return parse(_overridden(content, overrides or {}), name)
+        return parse(overridden(content, overrides), name)
     except RecursionError as error:
         raise InputError(f"{name}: tables are nested too deeply") from error
 
@@ -75,24 +92,37 @@ def config_hash(config: Config) -> str:
 
 def difference(old: Config, new: Config) -> list[str]:
     """The keys in which two configurations differ, as lines "key: old -> new"; free keys do not count."""
-    before, after = _flat(_fixed(old)), _flat(_fixed(new))
+    before, after = flat(old), flat(new)
     keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
     return [f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}" for key in keys]
 
 
-def _overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
-    """Put overrides over the content; the keys that another `kind` does not have make way."""
-    for path, text in sorted(overrides.items(), key=lambda item: not item[0].endswith(".kind")):
+def overridden(content: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
+    """Put overrides, key path to text, over the content; text that is no TOML is a string.
+
+    Raises `InputError` naming one that leads through something that is not a table.
+    """
+    values = {}
+    for path, text in overrides.items():
+        try:
+            values[path] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[path] = text
+    return put(content, values)
+
+
+def put(content: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Put values, by key path, over the content; the keys that another `kind` does not have make way.
+
+    Raises `InputError` as `overridden`.
+    """
+    for path, value in sorted(values.items(), key=lambda item: not item[0].endswith(".kind")):
         *tables, key = path.split(".")
         target = content
         for table in tables:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
                 raise InputError(f"--{path}: {table} is not a table")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
         if key == "kind" and target.get("kind", value) != value:
             struct = struct_at(tables, {**content, tables[-1]: {"kind": value}})
             known = {field.name for field in fields(struct)} if struct else set()
@@ -130,6 +160,11 @@ def _check_finite(value: Any, name: str, path: str) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         table, _, key = path.rpartition(".")
         raise InputError(f"{name}: [{table}] {key}: must be a finite number, not {value}")
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """The value of each key of the resolved run file that a continuation may not change, by key path."""
+    return _flat(_fixed(config))
 
 
 def _fixed(config: Config) -> dict[str, Any]:

@@ -16,6 +16,15 @@ from nqs.schema_ansatz import Jastrow as Jastrow
 from nqs.schema_ansatz import Network as Network
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
+from nqs.schema_particle_ansatz import Backflow as Backflow
+from nqs.schema_particle_ansatz import GaussianRBM as GaussianRBM
+from nqs.schema_particle_ansatz import MessagePassing as MessagePassing
+from nqs.schema_particle_ansatz import ParticleAnsatz as ParticleAnsatz
+from nqs.schema_particle_ansatz import Slater as Slater
+from nqs.schema_particle_ansatz import SlaterJastrow as SlaterJastrow
+from nqs.schema_particles import ElectronGas as ElectronGas
+from nqs.schema_particles import NeutronMatter as NeutronMatter
+from nqs.schema_particles import Trap as Trap
 from nqs.schema_table import Count, Kind, Many, Positive, Table
 from nqs.schema_table import Custom as Custom
 
@@ -97,7 +106,7 @@ class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, k
     transverse_field: Annotated[float, Meta(description="Gamma")] = 1.0
 
 
-MoveName = Literal["flip", "exchange", "global_flip"]
+MoveName = Literal["flip", "exchange", "global_flip", "gaussian", "gaussian_all", "langevin"]
 
 
 class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
@@ -105,7 +114,10 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
 
     move: Annotated[
         MoveName | dict[MoveName, Positive] | None,
-        Meta(description="one move, or a table of moves and weights; exchange where total_sz is fixed, else flip"),
+        Meta(
+            description="one move, or a table of moves and weights; flip, or exchange where total_sz is fixed; "
+            "of particles gaussian"
+        ),
     ] = None
     pairs: Annotated[
         Literal["neighbours", "all"] | None, Meta(description="what an exchange swaps; neighbours on a lattice")
@@ -132,13 +144,20 @@ class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):
     ] = 0.1
 
 
-class SGD(Kind, tag="sgd", frozen=True, kw_only=True):
+class Descent(Kind, frozen=True, kw_only=True):
+    clip: Annotated[
+        Positive | None, Meta(description="local energies within so many mean deviations count in the gradient; all")
+    ] = None
+    max_norm: Annotated[Positive | None, Meta(description="of a change of all parameters; no limit")] = None
+
+
+class SGD(Descent, tag="sgd", frozen=True, kw_only=True):
     """Gradient descent."""
 
     learning_rate: Rate = 0.01
 
 
-class Adam(Kind, tag="adam", frozen=True, kw_only=True):
+class Adam(Descent, tag="adam", frozen=True, kw_only=True):
     """Adam."""
 
     learning_rate: Rate = 1e-3
@@ -146,7 +165,7 @@ class Adam(Kind, tag="adam", frozen=True, kw_only=True):
     b2: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the second moment")] = 0.999
 
 
-class Natural(Kind, frozen=True, kw_only=True):
+class Natural(Descent, frozen=True, kw_only=True):
     learning_rate: Rate = 0.05
     diagonal_shift: Annotated[
         Positive | Schedule, Meta(description="lambda in (S + lambda)^-1 F, a number or a schedule")
@@ -194,16 +213,23 @@ class Run(Table, frozen=True, kw_only=True):
     )
     chunk_size: Annotated[Count, Meta(description="local energies evaluated at once; bounds the memory")] = 64
     snapshot_seconds: Annotated[Positive, Meta(description="between two snapshots")] = 60.0
-    max_seconds: Annotated[Positive | None, Meta(description="stop in time, with exit code 75")] = None
+    max_seconds: Annotated[
+        Positive | None, Meta(description="stop in time, with exit code 75; before the end of a Slurm job")
+    ] = None
     init_from: Annotated[str | None, Meta(description="result whose parameters to start from")] = None
     output: Annotated[str | None, Meta(description="result file; results/<name of the run file>.h5")] = None
+
+
+SpinModel = TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings
+SpinAnsatz = RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Autoregressive | Flax
+AnyParticleAnsatz = Slater | SlaterJastrow | GaussianRBM | Backflow | MessagePassing
 
 
 class Config(Table, frozen=True, kw_only=True):
     """A whole run file."""
 
-    hamiltonian: TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings | Custom
-    ansatz: RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Autoregressive | Flax | Custom = RBM()
+    hamiltonian: SpinModel | ElectronGas | Trap | NeutronMatter | Custom
+    ansatz: SpinAnsatz | AnyParticleAnsatz | Custom = RBM()
     sampler: Metropolis | Tempering | Direct = Metropolis()
     optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()

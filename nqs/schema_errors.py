@@ -23,14 +23,14 @@ def explain(error: msgspec.ValidationError, content: dict[str, Any], name: str) 
     missing = re.search(r"missing required field `(.*)`", text)
     if unknown:
         thing = "key" if path else "table"
-        message = f"{where} {unknown[1]}: no such {thing}{_suggestion(unknown[1], keys)}; allowed: {listed(keys)}"
+        message = f"{where} {unknown[1]}: no such {thing}{suggestion(unknown[1], keys)}; allowed: {listed(keys)}"
     elif missing and missing[1] == "kind":
         message = f"{where} kind: missing; allowed: {listed(_kinds(path))}"
     elif missing:
         message = f"{where} {missing[1]}: missing, and it has no default" + ("" if path else " (a table is required)")
     elif path and path[-1] == "kind" and "Invalid value" in text:
         wrong = str(content[path[0]]["kind"])
-        message = f"{where}: no such kind {wrong!r}{_suggestion(wrong, _kinds(path))}; allowed: {listed(_kinds(path))}"
+        message = f"{where}: no such kind {wrong!r}{suggestion(wrong, _kinds(path))}; allowed: {listed(_kinds(path))}"
     else:
         message = f"{where}: {_plain(text, path, content)}"
     raise InputError(f"{name}: {message}") from error
@@ -43,7 +43,7 @@ def _plain(text: str, path: list[str], content: dict[str, Any]) -> str:
     if invalid and struct:
         (field,) = (f for f in fields(struct) if f.name == path[-1])
         choices = [c for c in _choices(field.type) if isinstance(c, str)]
-        return f"{invalid[1]!r} is not allowed{_suggestion(invalid[1], choices)}; allowed: {listed(choices)}"
+        return f"{invalid[1]!r} is not allowed{suggestion(invalid[1], choices)}; allowed: {listed(choices)}"
     return text.replace("`", "").replace("object", "table").replace("array", "list").replace("Expected", "expected")
 
 
@@ -75,7 +75,8 @@ def _choices(annotation: Any) -> list[Any]:
     return list(dict.fromkeys(c for a in arguments for c in (_choices(a) if get_args(a) else [a])))
 
 
-def _suggestion(wrong: str, allowed: list[str]) -> str:
+def suggestion(wrong: str, allowed: list[str]) -> str:
+    """What was meant, if it is near."""
     close = difflib.get_close_matches(wrong, allowed, n=1)
     return f", did you mean {close[0]}?" if close else ""
 

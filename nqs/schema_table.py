@@ -21,5 +21,7 @@ class Kind(Table, tag_field="kind", frozen=True, kw_only=True):
 class Custom(Kind, tag="custom", frozen=True, kw_only=True):
     """A class of your own: write kind = "module:Class" and its keyword arguments as keys."""
 
-    path: Annotated[str, Meta(description='"module:Class", from here or an installed package')]
+    path: Annotated[
+        str, Meta(description='"module:Class", from the folder of the run file, from here or an installed package')
+    ]
     arguments: Annotated[dict[str, Any], Meta(description="keyword arguments of the class")] = {}

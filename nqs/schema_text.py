@@ -13,12 +13,18 @@ def describe() -> str:
     lines = []
     for table in fields(Config):
         for struct in [table.type] if isinstance(table.type, type) else get_args(table.type):
-            tag = struct.__struct_config__.tag
-            lines.append(f"[{table.name}]" + (f'  kind = "{tag}"' if tag else ""))
-            lines.append(f"    {(struct.__doc__ or '').splitlines()[0]}")
-            lines += [f"  {_key(field)}" for field in fields(struct)]
-            lines.append("")
+            lines += [*describe_table(table.name, struct), ""]
     return "\n".join(lines)
+
+
+def describe_table(name: str, struct: type[msgspec.Struct]) -> list[str]:
+    """The lines about one table."""
+    tag = struct.__struct_config__.tag
+    return [
+        f"[{name}]" + (f'  kind = "{tag}"' if tag else ""),
+        f"    {(struct.__doc__ or '').splitlines()[0]}",
+        *(f"  {_key(field)}" for field in fields(struct)),
+    ]
 
 
 def _key(field: msgspec.structs.FieldInfo) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int8, Key
+from jaxtyping import Array, Float, Key, Num
 
 # Every use of randomness has its own stream, folded into the seed.
 START, TRAIN, MEASURE, PARAMETERS, REPLICAS = range(5)
@@ -26,7 +26,7 @@ class State:
 
     step: int
     theta: Float[np.ndarray, " n_parameters"]
-    x: Int8[Array, "n_local *chain"]
+    x: Num[Array, "n_local *chain"]
     optimizer: Any
     shift: float
     window: Float[np.ndarray, "steps 2 n_chains"]

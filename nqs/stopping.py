@@ -71,7 +71,7 @@ class Watch:
         """(stop, snapshot), each 0 or 1."""
         now = time.monotonic()
         if now >= self._end and not self._reason:
-            self._reason = "max_seconds is over"
+            self._reason = "its time is over (max_seconds, or the end of the Slurm job)"
         if self._stop_file is not None and now - self._last_look > LOOK_SECONDS:
             self._last_look = now
             with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from nqs import cli, results, run_file
 from nqs.lock import is_being_written
+from nqs.scan_file import Point
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -26,8 +28,8 @@ MPI_SETTINGS = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
 }
 
-# Serial, and several ranks.
-RANKS = [0, pytest.param(3, marks=pytest.mark.mpi)]
+# Serial, which takes long beside the other, and several ranks.
+RANKS = [pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.mpi)]
 
 # Three samples a chain: too few for R-hat, whose library takes two seconds to import.
 SMALL = """
@@ -78,6 +80,20 @@ def small_result(n_steps: int = 2) -> results.Result:
             "optimizer": [],
         },
     )
+
+
+def measured(energy: float, **others: float) -> dict[str, float]:
+    """What a measurement at the end would give, with this energy."""
+    return {**dict.fromkeys(results.MEASURED, 0.5), "energy": energy, "energy_error": 0.01, "rhat": 1.0, **others}
+
+
+def write_point(point: Point, n_steps: int = 6, **others: Any) -> None:
+    """The result of a point, made without a run."""
+    config = point.config
+    assert config is not None
+    found = replace(small_result(n_steps), config=run_file.to_toml(config), config_hash=run_file.config_hash(config))
+    point.path.parent.mkdir(parents=True, exist_ok=True)
+    results.write(point.path, replace(found, **{"status": "complete", **others}))
 
 
 def start(*command: object, ranks: int = 0, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

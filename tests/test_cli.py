@@ -28,7 +28,7 @@ def refused(capsys, *arguments) -> str:
 
 def test_help_is_instant_because_it_imports_nothing_heavy():
     code = (
-        "import sys; from nqs.cli import _parser; _parser().format_help(); "
+        "import sys; import nqs.cli; from nqs.arguments import parser; parser().format_help(); "
         "print([m for m in ('jax', 'numpy', 'netket', 'mpi4py', 'h5py', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

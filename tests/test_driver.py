@@ -55,7 +55,9 @@ def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accurac
     assert_reaches(result.measured, ground_state(hamiltonian)[0][0], accuracy)
 
 
-@pytest.mark.parametrize("ansatz", ["rbm_complex", "ffn_phase", "ffn", "flax"])
+@pytest.mark.parametrize(
+    "ansatz", ["ffn_phase", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rbm_complex", "ffn", "flax"))]
+)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimiser_lowers_the_energy_of_every_ansatz(ansatz, optimizer):
     import netket

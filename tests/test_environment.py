@@ -3,10 +3,12 @@
 import os
 import subprocess
 
+import jax
 import pytest
 from launching import BIN, SMALL, call, nqs, small_result
 
 from nqs import results
+from nqs.jax_start import cache_folder, start_jax
 
 
 @pytest.fixture
@@ -67,3 +69,25 @@ def test_a_refusal_is_said_by_one_rank(folder, capfd, monkeypatch):
     monkeypatch.setitem(os.environ, "PMI_RANK", "1")
     assert call("run") == 2
     assert capfd.readouterr().err == ""
+
+
+def test_what_is_compiled_is_kept_with_the_caches_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder()
+    assert folder is not None
+    assert folder.parent == tmp_path / "nqs"
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    start_jax()
+    assert all(getattr(jax.config, name) == value for name, value in before.items())
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    start_jax()
+    assert getattr(jax.config, names[0]) == str(folder)
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_a_home_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
+    (tmp_path / "nqs").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() is None

@@ -78,15 +78,16 @@ def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
 # What is killed, and when: after some seconds, or soon after the file holds some steps, of the 160 of the whole run.
 KILLS = (
     ("launcher", "start-up"),
-    ("rank", 0),
-    ("launcher of a wrapper", 50),
-    ("rank", 100),
+    ("rank", 50),
     ("launcher", 160),
+    ("rank", 0),
+    ("launcher of a wrapper", 100),
 )
 
 
 @pytest.mark.mpi
-def test_kills_of_whole_runs_lose_nothing(folder):
+@pytest.mark.parametrize("kills", [KILLS[:2], pytest.param(KILLS[2:], marks=pytest.mark.slow)], ids=["early", "late"])
+def test_kills_of_whole_runs_lose_nothing(folder, kills):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
@@ -94,7 +95,7 @@ def test_kills_of_whole_runs_lose_nothing(folder):
     whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)
-    for killed, when in KILLS:
+    for killed, when in kills:
         wrapper = ["sh", "-c", '"$0" "$@"; true'] if killed == "launcher of a wrapper" else []
         command = (*wrapper, BIN / "nqs", "run", "small.toml", *limit, "--run.output", "x.h5")
         with begin(folder, *command, ranks=3) as process:
@@ -237,6 +238,7 @@ def test_a_stop_during_the_measurement_keeps_the_training(folder, ranks):
     assert (stopped.status, stopped.n_steps, stopped.measured) == ("interrupted", 3, {})
 
 
+@pytest.mark.slow
 def test_results_of_every_state_are_reported(folder, capsys, monkeypatch):
     """Running, killed and interrupted files say what they are, without harm to their writer; the killed run is
     continued to what an uninterrupted one gives, bit for bit.

@@ -8,6 +8,7 @@ import pytest
 from systems import ANSATZE, HAMILTONIANS, N_SITES, rbm, wave_function
 
 from hamiltonians.exact import all_states, sparse_matrix
+from hamiltonians.space import Spins
 from nqs.gradient import energy_components, gradient_from_sums, gradient_sums, log_derivatives
 from nqs.parameters import RealView, n_components
 
@@ -27,7 +28,7 @@ def exact_gradient(hamiltonian, ansatz, shift: float = 0.0) -> np.ndarray:
     psi = wave_function(ansatz, states)
     probabilities = np.abs(psi) ** 2
     energies = jnp.asarray(sparse_matrix(hamiltonian) @ psi / psi - shift)
-    components = n_components(ansatz, N_SITES)
+    components = n_components(ansatz, Spins(N_SITES))
     e = np.asarray(energy_components(energies, components))
     o = np.asarray(derivatives(view, view.flatten(ansatz), states))
     assert o.shape == (len(states), components, view.size)
@@ -126,7 +127,7 @@ def test_sums_in_chunks_are_those_of_the_whole(ansatz, chunk_size):
     view = RealView(model)
     theta = view.flatten(model)
     rng = np.random.default_rng(3)
-    components = n_components(model, N_SITES)
+    components = n_components(model, Spins(N_SITES))
     x = jnp.asarray(rng.choice([-1, 1], (23, N_SITES)), jnp.int8)
     e = rng.normal(size=(23, components))
     o = np.asarray(derivatives(view, theta, x))

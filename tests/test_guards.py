@@ -97,7 +97,11 @@ def test_a_failed_run_keeps_the_warnings_since_its_last_snapshot(tmp_path):
         failing.run(50, output=tmp_path / "x.h5")
     kept = results.read(tmp_path / "x.h5")
     assert (kept.status, kept.n_steps) == ("failed", 0)
-    assert [(warning["kind"], warning["step"]) for warning in kept.warnings] == [("high_acceptance", 32)]
+    assert [(warning["kind"], warning["step"]) for warning in kept.warnings] == [
+        ("high_acceptance", 32),
+        ("failed", 40),
+    ]
+    assert kept.warnings[1]["message"] == "step 40, rank 0: a parameter is not finite after the update"
 
 
 def test_warnings_about_a_measured_energy_go_with_it(tmp_path):

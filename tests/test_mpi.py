@@ -14,40 +14,33 @@ pytestmark = pytest.mark.mpi
 
 OPTIMIZERS = ("sgd", "sr", "minsr")
 MORE = ("cg", "spring", "blocks", "direct")
-CASES = {
-    1: (*OPTIMIZERS, *MORE, "observables"),
-    2: (*OPTIMIZERS, *MORE, "observables"),
-    4: OPTIMIZERS,
-}
-
-
-@pytest.fixture(scope="module")
-def energies(tmp_path_factory):
-    """The energies of every optimiser by number of ranks."""
-    folder = tmp_path_factory.mktemp("ranks")
-    by_ranks = {}
-    for ranks, cases in CASES.items():
-        file = folder / f"{ranks}.npz"
-        done = start(sys.executable, HERE / "rank_program.py", file, *cases, ranks=ranks, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        by_ranks[ranks] = dict(np.load(file))
-    return by_ranks
 
 
 @pytest.mark.parametrize(
-    ("run", "ranks"), [(run, 2) for run in (*OPTIMIZERS, *MORE)] + [(run, 4) for run in OPTIMIZERS]
+    ("cases", "all_ranks"), [(OPTIMIZERS, (2, 4)), pytest.param(MORE, (2,), marks=pytest.mark.slow)]
 )
-def test_energies_agree_on_any_number_of_ranks(energies, run, ranks):
-    one, several = energies[1][run], energies[ranks][run]
-    assert len(one) == 21
-    np.testing.assert_allclose(several, one, rtol=1e-10)
-    assert np.ptp(one[:20]) > 0.1
+def test_energies_agree_on_any_number_of_ranks(tmp_path, cases, all_ranks):
+    found = {ranks: found_by(tmp_path, ranks, cases) for ranks in (1, *all_ranks)}
+    for name in cases:
+        assert len(found[1][name]) == 21
+        assert np.ptp(found[1][name][:20]) > 0.1
+        for ranks in all_ranks:
+            np.testing.assert_allclose(found[ranks][name], found[1][name], rtol=1e-10, err_msg=f"{name}, {ranks}")
 
 
-def test_observables_agree_on_one_and_two_ranks(energies):
-    one, several = energies[1]["observables"], energies[2]["observables"]
+@pytest.mark.slow
+def test_observables_agree_on_one_and_two_ranks(tmp_path):
+    one, several = (found_by(tmp_path, ranks, ("observables",))["observables"] for ranks in (1, 2))
     assert len(one) > 50
     np.testing.assert_allclose(several, one, rtol=1e-11, atol=1e-13)
+
+
+def found_by(folder, ranks: int, cases: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """What so many ranks find in each case."""
+    file = folder / f"{ranks}.npz"
+    done = start(sys.executable, HERE / "rank_program.py", file, *cases, ranks=ranks, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(file))
 
 
 def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch):

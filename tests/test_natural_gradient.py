@@ -11,6 +11,7 @@ from systems import HAMILTONIANS, N_SITES, RING, all_local_energies, feed_forwar
 
 import nqs
 from hamiltonians.ising import TransverseIsing
+from hamiltonians.space import Spins
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
@@ -113,7 +114,7 @@ def test_solvers_agree_where_the_matrix_is_nearly_singular():
     """More parameters than samples: only the diagonal shift makes S invertible."""
     ansatz, x = ANSATZE["rbm_complex"](), samples(n=20)
     energies = sampled_energies(ansatz, x)
-    assert RealView(ansatz).size > n_components(ansatz, N_SITES) * len(x)
+    assert RealView(ansatz).size > n_components(ansatz, Spins(N_SITES)) * len(x)
     expected = definition(ansatz, x, energies, shift=1e-4)
     for solver in solvers(1e-4).values():
         found = direction(ansatz, x, energies, solver, 8)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from systems import ANSATZE, N_SITES, feed_forward, rbm
 
+from hamiltonians.space import Spins
 from nqs.parameters import RealView, log_psi_components, n_components
 
 
@@ -75,9 +76,9 @@ def test_components_are_the_real_and_imaginary_part():
     x = jnp.asarray([1, -1, 1, 1, -1, -1], jnp.int8)
     for name in ("rbm_visible", "ffn_silu"):
         ansatz = ANSATZE[name]()
-        assert n_components(ansatz, N_SITES) == 1
+        assert n_components(ansatz, Spins(N_SITES)) == 1
         assert log_psi_components(ansatz, x).tolist() == [float(ansatz(x))]
     for name in ("rbm_complex_visible", "ffn_tanh_phase"):
         ansatz = ANSATZE[name]()
-        assert n_components(ansatz, N_SITES) == 2
+        assert n_components(ansatz, Spins(N_SITES)) == 2
         assert log_psi_components(ansatz, x).tolist() == [float(ansatz(x).real), float(ansatz(x).imag)]

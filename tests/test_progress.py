@@ -4,9 +4,11 @@ import logging
 import os
 
 import pytest
+from launching import SMALL, call
 
 from nqs import progress, text
 from nqs.progress import ProgressReport
+from nqs.rank_log import RankLog
 from nqs.report import with_error_scientific
 
 ROW = {"step": 4.0, "energy": -9.3461, "energy_error": 0.0123, "acceptance": 0.4}
@@ -14,7 +16,7 @@ ROW = {"step": 4.0, "energy": -9.3461, "energy_error": 0.0123, "acceptance": 0.4
 
 def test_a_log_has_a_line_now_and_then_and_the_messages(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    with ProgressReport(0, 10, is_shown=True) as shown:
+    with ProgressReport(0, 10, rank=0) as shown:
         shown.step(ROW)
         logging.getLogger("nqs").warning("chains disagree")
     lines = capsys.readouterr().err.splitlines()
@@ -24,23 +26,63 @@ def test_a_log_has_a_line_now_and_then_and_the_messages(capsys, monkeypatch):
 
 
 def test_lines_do_not_come_at_every_step(capsys):
-    with ProgressReport(0, 10, is_shown=True) as shown:
+    with ProgressReport(0, 10, rank=0) as shown:
         shown.step(ROW)
     assert capsys.readouterr().err == ""
 
 
-def test_other_ranks_are_silent(capsys, monkeypatch):
+def test_other_ranks_are_silent_unless_they_warn(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    with ProgressReport(0, 10, is_shown=False) as silent:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with ProgressReport(0, 10, rank=2) as silent:
         silent.step(ROW)
+        logging.getLogger("nqs").info("stopping")
         logging.getLogger("nqs").warning("chains disagree")
+    assert capsys.readouterr().err == "nqs: rank 2: chains disagree\n"
+
+
+def test_a_rank_keeps_a_log_of_its_own(tmp_path, capsys, monkeypatch):
+    """With the steps, the messages and what ended it; a second launch goes on below."""
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    log = tmp_path / "logs" / "rank-2.log"
+    with RankLog(log.parent, 2, 4), ProgressReport(0, 10, rank=2) as shown:
+        shown.step(ROW)
+        logging.getLogger("nqs").info("stopping")
+    with pytest.raises(ZeroDivisionError), RankLog(log.parent, 2, 4):
+        raise ZeroDivisionError("division by zero")
+    logging.getLogger("nqs").info("to nobody")
+    first, *rest = log.read_text().splitlines()
+    assert "INFO" in first
+    assert "rank 2 of 4 on " in first
+    assert "INFO step 5/10  E = -9.346 ± 0.012" in rest[0]
+    assert rest[1].endswith("INFO stopping")
+    assert "rank 2 of 4 on " in rest[2]
+    assert rest[3].endswith("ERROR division by zero")
+    assert rest[-1] == "ZeroDivisionError: division by zero"
     assert capsys.readouterr().err == ""
+
+
+def test_a_folder_of_logs_that_cannot_be_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").touch()
+    (tmp_path / "small.toml").write_text(SMALL)
+    assert call("run", "small.toml", "--log-dir", "logs") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "nqs: --log-dir: logs/rank-0.log: cannot be written: File exists"
+
+
+def test_tasks_of_an_array_have_logs_of_their_own(tmp_path, monkeypatch):
+    for task in ("0", "1"):
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", task)
+        with RankLog(tmp_path, 0, 1):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["task-0-rank-0.log", "task-1-rank-0.log"]
 
 
 def test_a_terminal_has_a_bar(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    with ProgressReport(0, 10, is_shown=True) as shown:
+    with ProgressReport(0, 10, rank=0) as shown:
         shown.step(ROW)
     error = capsys.readouterr().err
     assert "step 5/10" in error
@@ -54,7 +96,7 @@ def test_a_terminal_that_goes_away_ends_nothing(monkeypatch):
     terminal = os.fdopen(theirs, "w")
     with monkeypatch.context() as patch:
         patch.setattr("sys.stderr", terminal)
-        with ProgressReport(0, 10, is_shown=True) as shown:
+        with ProgressReport(0, 10, rank=0) as shown:
             os.close(ours)
             shown.step(ROW)
             logging.getLogger("nqs").warning("chains disagree")

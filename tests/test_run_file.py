@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nqs import run_file, schema
+from nqs import run_file, scan_file, schema
 from nqs.errors import InputError
 from nqs.schema_text import describe
 
@@ -84,4 +84,7 @@ def test_every_run_file_of_the_repository_reads():
     assert files
     for file in files:
         assert tomllib.loads(file.read_text())
-        assert run_file.read(file, {}).run.steps > 0
+        if "scan" in run_file.tables(file):
+            assert all(point.config for point in scan_file.read(file, {}).points)
+        else:
+            assert run_file.read(file, {}).run.steps > 0

@@ -69,7 +69,7 @@ def test_tempering_crosses_between_modes_where_single_flips_stay():
     assert probabilities[magnetisation == 0].sum() < 2e-3
     plain, _, _ = drawn(metropolis(LocalFlip()), ansatz, space, 40)
     assert abs(np.mean(np.sum(plain[:, 0], axis=-1) > 0) - 0.5) < 0.1
-    samples, _, _ = drawn(Tempering(metropolis(LocalFlip()), 5, 0.05), ansatz, space, 40)
+    samples, _, _ = drawn(Tempering(metropolis(LocalFlip()), 5, 0.05), ansatz, space, 160)
     assert 1e-3 < chi_square_p(np.asarray(samples[None, :, 0]), states, probabilities) < 1 - 1e-3
 
 
@@ -151,6 +151,7 @@ steps = 6
 """
 
 
+@pytest.mark.slow
 @pytest.mark.mpi
 def test_a_run_continues_bit_for_bit_and_on_another_number_of_ranks(tmp_path, monkeypatch, capfd):
     (tmp_path / "ladder.toml").write_text(LADDER)

@@ -53,11 +53,8 @@ def test_z_scores_of_measured_energies(weight, per_chain):
     assert_standard(np.array(z))
 
 
-@pytest.mark.parametrize(
-    ("n_chains", "per_chain"),
-    [(8, 600), pytest.param(32, 120, marks=pytest.mark.slow)],
-    ids=["few_chains", "many_chains"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_chains", "per_chain"), [(8, 600), (32, 120)], ids=["few_chains", "many_chains"])
 def test_z_scores_of_slow_chains(n_chains, per_chain):
     """Strong autocorrelation, τ ≫ 1: the chains of all runs at once, which no run shares with another."""
     ansatz, all_chains = ferromagnet(0.55), n_chains * N_RUNS

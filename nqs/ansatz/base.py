@@ -2,41 +2,40 @@
 
 import abc
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Inexact, Int8, PyTree
-
-from hamiltonians.space import Flip
+from jaxtyping import Array, Inexact, Num, PyTree
 
 T = TypeVar("T")
 
 
 class Ansatz(eqx.Module):
-    """A wave function ψ(x); `ansatz(x)` is log ψ, real or complex, of one configuration.
+    """A wave function ψ(x); `ansatz(x)` is log ψ, real or complex, of one configuration: spins
+    `(n_sites,)` or positions `(n_particles, dim)`.
 
     That is enough to plug in. An ansatz that can evaluate a changed configuration faster than a new one also
     replaces the methods below, which the sampler and the local energy are written against:
-    a `cache` belongs to one configuration x, and moves are relative to it.
+    a `cache` belongs to one configuration x, and moves (a `Flip`, `Displacement` or `Swap`) are relative to it.
     """
 
     @abc.abstractmethod
-    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+    def __call__(self, x: Num[Array, "*configuration"]) -> Inexact[Array, ""]:
         """log ψ(x)."""
 
-    def start(self, x: Int8[Array, " n_sites"]) -> PyTree:
+    def start(self, x: Num[Array, "*configuration"]) -> PyTree:
         """The cache of x."""
         return self(x)
 
-    def log_ratio(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+    def log_ratio(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
         """log ψ(x′) − log ψ(x), where x′ is `move.apply(x)`."""
         return self(move.apply(x)) - cache
 
-    def advance(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> PyTree:
+    def advance(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> PyTree:
         """The cache of x′."""
         return self(move.apply(x))
 
-    def moved(self, cache: PyTree, x: Int8[Array, " n_sites"], move: Flip) -> tuple[Inexact[Array, ""], PyTree]:
+    def moved(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> tuple[Inexact[Array, ""], PyTree]:
         """`log_ratio` and `advance` at once, for an ansatz whose two have much in common."""
         return self.log_ratio(cache, x, move), self.advance(cache, x, move)
 
@@ -56,6 +55,6 @@ class Ansatz(eqx.Module):
         """
         return None
 
-    def with_taps(self, x: Int8[Array, " n_sites"], taps: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+    def with_taps(self, x: Num[Array, "*configuration"], taps: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
         """log ψ(x) with a tap added to the output of each dense layer, and the input of each (a 1 for its bias)."""
         raise NotImplementedError(f"{type(self).__name__} has no taps")

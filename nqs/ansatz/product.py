@@ -1,12 +1,12 @@
 """Products of wave functions, and a factor that is a phase alone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int8
+from jaxtyping import Array, Inexact, Num
 
-from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz, T
 
 
@@ -18,7 +18,7 @@ class Product(Ansatz):
 
     factors: tuple[Ansatz, ...]
 
-    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+    def __call__(self, x: Num[Array, "*configuration"]) -> Inexact[Array, ""]:
         return _total([factor(x) for factor in self.factors])
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
@@ -29,16 +29,16 @@ class Product(Ansatz):
 
         return with_others(())
 
-    def start(self, x: Int8[Array, " n_sites"]):
+    def start(self, x: Num[Array, "*configuration"]):
         return tuple(factor.start(x) for factor in self.factors)
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
         return self.moved(cache, x, move)[0]
 
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def advance(self, cache, x: Num[Array, "*configuration"], move: Any):
         return self.moved(cache, x, move)[1]
 
-    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratios, caches = zip(
             *(f.moved(part, x, move) for f, part in zip(self.factors, cache, strict=True)), strict=True
         )
@@ -48,7 +48,7 @@ class Product(Ansatz):
         taps = [factor.zero_taps() for factor in self.factors]
         return None if None in taps else tuple(tap for of_factor in taps for tap in of_factor or ())
 
-    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+    def with_taps(self, x: Num[Array, "*configuration"], taps):
         values, inputs, start = [], [], 0
         for factor in self.factors:
             stop = start + len(factor.zero_taps() or ())
@@ -67,29 +67,29 @@ class Phase(Ansatz):
 
     angle: Ansatz
 
-    def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
+    def __call__(self, x: Num[Array, "*configuration"]) -> Inexact[Array, ""]:
         return _times_i(self.angle(x))
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.angle.accelerated(lambda angle: use(Phase(angle)))
 
-    def start(self, x: Int8[Array, " n_sites"]):
+    def start(self, x: Num[Array, "*configuration"]):
         return self.angle.start(x)
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
+    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
         return _times_i(self.angle.log_ratio(cache, x, move))
 
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def advance(self, cache, x: Num[Array, "*configuration"], move: Any):
         return self.angle.advance(cache, x, move)
 
-    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratio, cache = self.angle.moved(cache, x, move)
         return _times_i(ratio), cache
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         return self.angle.zero_taps()
 
-    def with_taps(self, x: Int8[Array, " n_sites"], taps):
+    def with_taps(self, x: Num[Array, "*configuration"], taps):
         value, inputs = self.angle.with_taps(x, taps)
         return _times_i(value), inputs
 

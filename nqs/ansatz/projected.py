@@ -52,7 +52,12 @@ class Projected(Ansatz):
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return self.moved(cache, x, move)[0]
+        images = (cache[0], self._images(x), self._moves(move))
+        if jnp.iscomplexobj(cache[1]):  # all images at once are slower: they leave the processor's cache
+            ratios = jax.lax.map(lambda image: self.ansatz.log_ratio(*image), images)
+        else:
+            ratios = jax.vmap(self.ansatz.log_ratio)(*images)
+        return self._log_sum(cache[1] + ratios) - self._log_sum(cache[1])
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         return self.moved(cache, x, move)[1]

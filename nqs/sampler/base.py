@@ -11,9 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Int8, Key
+from jaxtyping import Array, Float, Int, Key, Num
 
-from hamiltonians.space import Spins
 from nqs.ansatz.base import Ansatz
 
 
@@ -28,7 +27,7 @@ class SamplerInfo(eqx.Module):
     tallies: Float[Array, " n_tallies"] = eqx.field(default_factory=lambda: jnp.zeros(0))
 
 
-Draws = tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local *chain"], SamplerInfo]
+Draws = tuple[Num[Array, "n_local per_chain *configuration"], Num[Array, "n_local *chain"], SamplerInfo]
 
 
 class Sampler(eqx.Module):
@@ -61,7 +60,7 @@ class Sampler(eqx.Module):
         """How it samples, for the header of a run."""
 
     @abc.abstractmethod
-    def error(self, ansatz: Ansatz, space: Spins) -> str | None:
+    def error(self, ansatz: Ansatz, space: Any) -> str | None:
         """Why it cannot sample this ansatz on this space, naming the key of a run file; None if it can."""
 
     @abc.abstractmethod
@@ -70,12 +69,12 @@ class Sampler(eqx.Module):
         ansatz: Ansatz,
         step_key: Key[Array, ""],
         chains: Int[Array, " n_local"],
-        x: Int8[Array, "n_local *chain"],
+        x: Num[Array, "n_local *chain"],
         extra_sweeps: Int[Array, ""],
     ) -> Draws:
         """What `sample` gives."""
 
-    def start(self, space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local *chain"]:
+    def start(self, space: Any, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Num[Array, "n_local *chain"]:
         """The state of the chains with these global numbers before the first step: a configuration each."""
         return start_chains(space, key, chains)
 
@@ -85,8 +84,10 @@ class Sampler(eqx.Module):
 
 
 @eqx.filter_jit
-def start_chains(space: Spins, key: Key[Array, ""], chains: Int[Array, " n_local"]) -> Int8[Array, "n_local n_sites"]:
-    """Independent, uniformly drawn configurations for the chains with these global numbers."""
+def start_chains(
+    space: Any, key: Key[Array, ""], chains: Int[Array, " n_local"]
+) -> Num[Array, "n_local *configuration"]:
+    """Independent, randomly drawn configurations for the chains with these global numbers."""
     return jax.vmap(lambda chain: space.random(jax.random.fold_in(key, chain)))(chains)
 
 
@@ -96,7 +97,7 @@ def sample(
     ansatz: Ansatz,
     step_key: Key[Array, ""],
     chains: Int[Array, " n_local"],
-    x: Int8[Array, "n_local *chain"],
+    x: Num[Array, "n_local *chain"],
     extra_sweeps: Int[Array, ""],
 ) -> Draws:
     """The samples of one step, the state the chains end in (mostly the last samples), and what happened.

@@ -1,10 +1,16 @@
 """Which moves suit which space; no JAX, so that a wrong run file is refused at once."""
 
 from collections.abc import Set
+from typing import Any
+
+# The first one is taken where none is named.
+PARTICLE_MOVES = ("gaussian", "gaussian_all", "langevin")
 
 
 def move_error(names: Set[str], total_sz: float | None) -> str | None:
     """Why moves of these names cannot sample a space, or None if they can reach all of it and nothing else."""
+    if of_particles := sorted(names & set(PARTICLE_MOVES)):
+        return f"{of_particles[0]} moves particles; spins take flip, exchange and global_flip"
     if total_sz is not None:
         if "flip" in names:
             return f'flip breaks the fixed total_sz = {total_sz:g}; use exchange, or total_sz = "free"'
@@ -17,6 +23,13 @@ def move_error(names: Set[str], total_sz: float | None) -> str | None:
             return "global_flip alone reaches two configurations; add flip"
         return "exchange and global_flip never change |sum s|; add flip, or fix total_sz"
     return None
+
+
+def particle_move_error(move: Any) -> str | None:
+    """Why this move, or table of moves, is none of particles; None if it is one."""
+    if isinstance(move, str) and move in PARTICLE_MOVES:
+        return None
+    return f"particles take one of {', '.join(PARTICLE_MOVES)}"
 
 
 def default_move(total_sz: float | None) -> str:

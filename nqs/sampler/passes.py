@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Int8, Key
+from jaxtyping import Array, Int, Key, Num
 
 from nqs.ansatz.base import Ansatz
 from nqs.sampler.base import Sampler, SamplerInfo, sample
@@ -20,10 +20,10 @@ def sampling_pass(
     ansatz: Ansatz,
     key: Key[Array, ""],
     chains: Int[Array, " n_local"],
-    x: Int8[Array, "n_local *chain"],
+    x: Num[Array, "n_local *chain"],
     n_samples: int,
     burn_in: int,
-) -> Iterator[tuple[Int8[Array, "n_local per_chain n_sites"], SamplerInfo]]:
+) -> Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]:
     """`n_samples`, rounded up to whole steps of the sampler, of the chains with these global numbers, step by step.
 
     The chains start at `x` and are burnt in for `burn_in` sweeps.

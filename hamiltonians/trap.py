@@ -1,0 +1,109 @@
+"""Particles in a harmonic trap: quantum dots and trapped bosons."""
+
+from typing import Literal, get_args
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hamiltonians.continuum import ContinuumHamiltonian, pairs
+from hamiltonians.lattice import OneEach, one_each
+from hamiltonians.space import Particles
+from hamiltonians.two_electron_dot import two_electron_energy
+
+Interaction = Literal["coulomb", "hard_core", "none"]
+
+
+class HarmonicTrap(ContinuumHamiltonian):
+    """H = Σ_i (−½∇_i² + ½ Σ_k ω_k² x_ik²) + Σ_{i<j} v(r_ij) in Hartree atomic units (ħ = m = 1).
+
+    ω is `omega`, one number or one for each axis. v(r) is 1/√(r² + a²) for "coulomb", where a is `softening`, infinite
+    below `core_diameter` and zero above for "hard_core", and zero for "none".
+
+    Raises `ValueError` for an ω that is not positive, a Coulomb repulsion in one dimension without softening, or a
+    length that the interaction has no use for.
+    """
+
+    space: Particles
+    kinetic_prefactor: float
+    omega: Float[np.ndarray, " dim"]
+    interaction: Interaction = eqx.field(static=True)
+    softening: float
+    core_diameter: float
+
+    def __init__(
+        self,
+        n_up: int,
+        n_down: int,
+        dim: int,
+        omega: OneEach = 1.0,
+        interaction: Interaction = "coulomb",
+        *,
+        softening: float = 0.0,
+        core_diameter: float = 0.0,
+        are_bosons: bool = False,
+    ):
+        if interaction not in get_args(Interaction):
+            raise ValueError(f"interaction must be one of {', '.join(get_args(Interaction))}, not {interaction!r}")
+        self.omega = one_each("omega", omega, dim, "axes")
+        if not np.all((self.omega >= 1e-6) & (self.omega <= 1e6)):
+            raise ValueError(f"omega must be positive, between 1e-6 and 1e6, not {self.omega.tolist()}")
+        self.space = Particles(n_up, n_down, dim, spread=float(np.min(self.omega)) ** -0.5, are_bosons=are_bosons)
+        self.kinetic_prefactor, self.interaction = 0.5, interaction
+        self.softening, self.core_diameter = softening, core_diameter
+        for name, value, its_kind in (
+            ("softening", softening, "coulomb"),
+            ("core_diameter", core_diameter, "hard_core"),
+        ):
+            if not 0 <= value <= 1e6 or (value > 0 and interaction != its_kind):
+                raise ValueError(f"{name} = {value:g}: between 0 and 1e6, and 0 unless the interaction is {its_kind}")
+        if interaction == "coulomb" and dim == 1 and softening == 0:
+            raise ValueError("softening: in one dimension 1/r has no finite energy; give a positive softening")
+        if interaction == "hard_core" and core_diameter == 0:
+            raise ValueError("core_diameter: a hard_core interaction needs a positive one")
+
+    @property
+    def convention(self) -> str:
+        repulsion = {
+            "coulomb": " + sum_{i<j} " + ("1/sqrt(r_ij^2 + softening^2)" if self.softening else "1/r_ij"),
+            "hard_core": f" + hard cores of diameter {self.core_diameter:g}",
+            "none": "",
+        }
+        return f"H = sum (-1/2 nabla^2 + 1/2 omega^2 r^2){repulsion[self.interaction]} (hartree atomic units)"
+
+    def potential_terms(self, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, ""]]:
+        """The energy in the trap, "trap", and the repulsion of all pairs, "interaction"."""
+        terms = {"trap": 0.5 * jnp.sum((self.omega * x) ** 2)}
+        if self.interaction == "none":
+            return terms
+        first, second = pairs(self.space.n_particles)
+        squares = jnp.sum((x[first] - x[second]) ** 2, axis=-1)
+        if self.interaction == "coulomb":
+            return {**terms, "interaction": jnp.sum(1 / jnp.sqrt(squares + self.softening**2))}
+        return {**terms, "interaction": jnp.sum(jnp.where(squares < self.core_diameter**2, jnp.inf, 0.0))}
+
+    def reference_energy(self) -> float | None:
+        """The sum of the lowest oscillator levels without interaction, the exact energy of two particles that repel
+        each other by 1/r in an isotropic trap of two or three dimensions, otherwise None.
+        """
+        if self.interaction == "none" or self.space.n_particles == 1:
+            return self.lower_bound()
+        is_isotropic = np.ptp(self.omega) == 0 and self.space.dim > 1
+        if self.space.n_particles == 2 and is_isotropic and self.interaction == "coulomb" and self.softening == 0:
+            angular_momentum = int(self.space.n_down != 1 and not self.space.are_bosons)
+            return two_electron_energy(self.space.dim, float(self.omega[0]), angular_momentum)
+        return None
+
+    def lower_bound(self) -> float:
+        """The energy without interaction, as every interaction repels."""
+        counts = [1] * self.space.n_particles if self.space.are_bosons else [self.space.n_up, self.space.n_down]
+        return sum(float(np.sum(oscillator_levels(n, self.omega))) for n in counts)
+
+
+def oscillator_levels(n: int, omega: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " n"]:
+    """The n lowest levels Σ_k ω_k (n_k + ½), ascending."""
+    levels = np.zeros(1)
+    for frequency in omega:
+        levels = np.sort(np.add.outer(levels, frequency * (np.arange(n) + 0.5)).ravel())[:n]
+    return levels

@@ -1,0 +1,106 @@
+"""From the table of a Hamiltonian to the Hamiltonian."""
+
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from hamiltonians.continuum import ContinuumHamiltonian
+from hamiltonians.electron_gas import ElectronGas
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import EdgeList, Graph, Lattice
+from hamiltonians.neutron_matter import NeutronMatter
+from hamiltonians.pauli_strings import PauliStrings
+from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
+from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.trap import HarmonicTrap
+from nqs import schema
+from nqs.import_path import made
+from nqs.local_energy import Hamiltonian
+
+
+def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None) -> Hamiltonian:
+    """The Hamiltonian of a table; the disorder is that of `instance` where it is given."""
+    match table:
+        case schema.TransverseIsing():
+            return TransverseIsing(_lattice(table), table.coupling, table.transverse_field, table.longitudinal_field)
+        case schema.Exchange():
+            return Heisenberg(
+                _lattice(table),
+                table.coupling,
+                _total_sz(table),
+                table.marshall,
+                anisotropy=getattr(table, "anisotropy", 1.0),
+                second_coupling=getattr(table, "second_coupling", 0.0),
+                longitudinal_field=table.longitudinal_field,
+            )
+        case schema.PauliStrings():
+            return PauliStrings(cast(dict[str, float], table.strings), _total_sz(table))
+        case schema.SherringtonKirkpatrick():
+            couplings = instance["couplings"] if instance else _couplings(table)
+            return SherringtonKirkpatrick(couplings, table.transverse_field)
+        case schema.ElectronGas():
+            return ElectronGas(
+                table.n_up,
+                table.n_down,
+                table.r_s,
+                table.dim,
+                twist=table.twist,
+                cell=table.cell,
+                interaction=table.interaction,
+                open_shells=table.open_shells,
+            )
+        case schema.Trap():
+            return HarmonicTrap(
+                table.n_up,
+                table.n_down,
+                table.dim,
+                table.omega,
+                table.interaction,
+                softening=table.softening,
+                core_diameter=table.core_diameter,
+                are_bosons=table.particles == "bosons",
+            )
+        case schema.NeutronMatter():
+            return NeutronMatter(
+                table.n_up, table.n_down, table.density, twist=table.twist, open_shells=table.open_shells
+            )
+        case schema.Custom():
+            return made(table, (SpinHamiltonian, ContinuumHamiltonian))
+        case _:
+            raise TypeError(f"no Hamiltonian for {type(table).__name__}")
+
+
+def _lattice(table: schema.OnLattice) -> Graph:
+    if table.lattice == "edges":
+        edges = cast(tuple[tuple[int, int], ...], table.edges)
+        return EdgeList(1 + max(map(max, edges)), edges)
+    return Lattice(table.lattice, tuple(table.extent or ()), table.periodic)
+
+
+def _total_sz(table: schema.Exchange | schema.PauliStrings) -> float | None:
+    return None if table.total_sz == "free" else table.total_sz
+
+
+def _couplings(table: schema.SherringtonKirkpatrick) -> np.ndarray:
+    if table.couplings is None:
+        return gaussian_couplings(table.n_sites or 0, table.instance or 0)
+    path = Path(table.couplings)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if path.suffix == ".npy":
+                with open(path, "rb") as stream:
+                    values = np.lib.format.read_array(stream)
+            else:
+                values = np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError, EOFError, UserWarning) as error:
+        raise ValueError(f"couplings {path}: cannot be read: {error}") from error
+    is_real = np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not is_real:
+        raise ValueError(
+            f"couplings {path}: needs a square matrix of real numbers, not {values.dtype} of shape {values.shape}"
+        )
+    return np.asarray(values, dtype=np.float64)

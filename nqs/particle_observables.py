@@ -1,0 +1,134 @@
+"""Observables of particles that are averages over |ψ|²."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from hamiltonians.continuum import ContinuumHamiltonian, pairs
+from hamiltonians.space import Particles
+from nqs.ansatz.base import Ansatz
+from nqs.blocks import Sums, jackknife
+from nqs.laplacian import kinetic_energy
+from nqs.results import Observable
+
+N_BINS = 40
+# Wave vectors up to so many times the shortest.
+LARGEST_K = 4
+# A trap is cut into rings up to so many widths of a single particle, and more for many.
+WIDTHS = 4
+
+
+class ParticleObservables(eqx.Module):
+    """The values at one configuration of all observables of particles that are averages over |ψ|².
+
+    Re −c(∇²ψ)/ψ and the parts of the potential energy; of electrons in a trap 2T − 2V_trap + V_ee, whose average
+    is zero for an eigenstate (the virial theorem);
+    in a cell, with Ω its volume and spheres up to its inner radius, g_σσ(r) = Ω/N_σ² ⟨Σ_{i≠j} δ(r − r_ij)⟩ of equal
+    spins, averaged with weights N_σ², g_↑↓(r) = Ω/(N_↑N_↓) ⟨Σ_ij δ(r − r_ij)⟩, and S(k) = ⟨|Σ_j e^{ik·r_j}|²⟩/N,
+    averaged over the wave vectors of one length;
+    in open space the density n(r) around the origin, ∫ n dr = N.
+    """
+
+    hamiltonian: ContinuumHamiltonian
+    edges: Float[np.ndarray, " bins_plus_one"]
+    wave_vectors: Float[np.ndarray, "vectors dim"]
+    shells: Int[np.ndarray, " vectors"]
+    lengths: Float[np.ndarray, " shells"]
+
+    def __init__(self, hamiltonian: ContinuumHamiltonian):
+        self.hamiltonian, space = hamiltonian, hamiltonian.space
+        largest = space.spread * (WIDTHS + space.n_particles**0.5) if space.cell is None else _inner_radius(space)
+        self.edges = np.linspace(0, largest, N_BINS + 1)
+        self.wave_vectors, self.lengths, self.shells = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
+        if space.cell is not None:
+            self.wave_vectors, self.lengths, self.shells = _wave_vectors(np.asarray(space.cell))
+
+    @property
+    def middles(self) -> Float[np.ndarray, " bins"]:
+        """The middle of each bin of distances."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    def __call__(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
+        hamiltonian = self.hamiltonian
+        parts = hamiltonian.potential_terms(x)
+        kinetic = jnp.real(kinetic_energy(ansatz, x, hamiltonian.kinetic_prefactor))
+        values = {"kinetic_energy": kinetic, **{f"{name}_energy": value for name, value in parts.items()}}
+        has_length = getattr(hamiltonian, "softening", 0.0) or getattr(hamiltonian, "core_diameter", 0.0)
+        if "trap" in parts and not has_length:
+            values["virial"] = 2 * kinetic - 2 * parts["trap"] + parts.get("interaction", 0.0)
+        if hamiltonian.space.cell is None:
+            return values | {"density": self._counts(x, jnp.ones(len(x))) / self._volumes()}
+        return values | self._pair_functions(x)
+
+    def _pair_functions(self, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
+        space = self.hamiltonian.space
+        n_up, n_down, (first, second) = space.n_up, space.n_down, pairs(space.n_particles)
+        r, is_equal = space.displacement(x[first] - x[second]), (first < n_up) == (second < n_up)
+        unit = self._volumes() / jnp.abs(jnp.linalg.det(jnp.asarray(space.cell)))
+        values = {"pair_equal": 2 * self._counts(r, is_equal) / ((n_up**2 + n_down**2) * unit)}
+        if n_up and n_down:
+            values["pair_opposite"] = self._counts(r, ~is_equal) / (n_up * n_down * unit)
+        phases = x @ self.wave_vectors.T
+        powers = (jnp.sum(jnp.cos(phases), axis=0) ** 2 + jnp.sum(jnp.sin(phases), axis=0) ** 2) / len(x)
+        totals = jnp.zeros(len(self.lengths)).at[self.shells].add(powers)
+        return values | {"structure_factor": totals / jnp.zeros(len(self.lengths)).at[self.shells].add(1.0)}
+
+    def _counts(self, r: Float[Array, "n dim"], weights) -> Float[Array, " bins"]:
+        """How much weight has its |r| in each bin."""
+        bins = jnp.searchsorted(self.edges, jnp.linalg.norm(r, axis=-1), side="right") - 1
+        return jnp.zeros(N_BINS).at[bins].add(weights, mode="drop")
+
+    def _volumes(self) -> Float[Array | np.ndarray, " bins"]:
+        """The volume of each shell."""
+        dim = self.hamiltonian.space.dim
+        ball = {1: 2.0, 2: np.pi, 3: 4 * np.pi / 3}[dim]
+        return ball * (self.edges[1:] ** dim - self.edges[:-1] ** dim)
+
+
+def particle_estimates(
+    local: ParticleObservables, sums: Sums, sizes: Int[np.ndarray, " blocks"]
+) -> dict[str, Observable]:
+    """The observables from sums over blocks of these sizes."""
+    energy, length = local.hamiltonian.energy_unit, local.hamiltonian.length_unit
+    found = {}
+    for name in sums:
+        mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
+        axes = {}
+        if np.ndim(mean):
+            axes = {"k": local.lengths} if name == "structure_factor" else {"r": local.middles}
+        is_energy = name == "virial" or name.endswith("_energy")
+        unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
+        found[name] = Observable(mean[()], error[()], unit, _long_name(name), axes)
+    return found
+
+
+def _long_name(name: str) -> str:
+    texts = {
+        "kinetic_energy": "kinetic energy",
+        "virial": "2 T - 2 V_trap + V_ee, zero for an eigenstate",
+        "density": "particles in a unit of volume at a distance from the origin",
+        "pair_equal": "pair distribution g(r) of equal spins, volume/N_s^2 <sum_(i!=j) delta(r - r_ij)>",
+        "pair_opposite": "pair distribution g(r) of opposite spins, volume/(N_up N_down) <sum delta(r - r_ij)>",
+        "structure_factor": "S(k) = <|sum_j exp(ik.r_j)|^2>/N, averaged over k of one length",
+    }
+    return texts.get(name, f"{name.removesuffix('_energy')} part of the potential energy")
+
+
+def _inner_radius(space: Particles) -> float:
+    """The radius of the largest sphere that holds no two images of a point: half of the shortest translation."""
+    numbers = np.indices((5,) * space.dim).reshape(space.dim, -1).T - 2
+    lengths = np.linalg.norm(numbers @ np.asarray(space.cell), axis=1)
+    return float(np.min(lengths[lengths > 0]) / 2)
+
+
+def _wave_vectors(cell: Float[np.ndarray, "dim dim"]):
+    """Half of the reciprocal lattice vectors, k and not −k, of a few lengths; the lengths; which one each has."""
+    reciprocal = 2 * np.pi * np.linalg.inv(cell).T
+    numbers = np.indices((2 * LARGEST_K + 1,) * len(cell)).reshape(len(cell), -1).T - LARGEST_K
+    numbers = numbers[len(numbers) // 2 + 1 :]
+    vectors = numbers @ reciprocal
+    lengths = np.round(np.linalg.norm(vectors, axis=1), 9)
+    is_complete = lengths <= LARGEST_K * 2 * np.pi / np.max(np.linalg.norm(cell, axis=1)) + 1e-9
+    lengths, shells = np.unique(lengths[is_complete], return_inverse=True)
+    return vectors[is_complete], lengths, shells

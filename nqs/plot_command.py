@@ -1,0 +1,187 @@
+"""`nqs plot`: which picture of which results."""
+
+import math
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nqs import plot as pictures
+from nqs import run_file
+from nqs.errors import InputError
+from nqs.extrapolation import to_zero_variance
+from nqs.plot import Series
+from nqs.result_files import is_scan, left_out, results_of
+from nqs.results import ENERGY, MEASURED, Result
+from nqs.scan_file import Point, Scan
+from nqs.scan_state import read_scan, state_of
+from nqs.scan_values import as_text
+from nqs.text import with_error
+from nqs.writer import read
+
+# Of an exact curve.
+N_POINTS = 101
+
+
+def plot(
+    paths: list[Path], output: Path | None, name: str | None, against: str | None, *, is_extrapolated: bool
+) -> int:
+    """Write a picture: the history of a result, an observable of it along its axes, a quantity of a scan against a key,
+    or energies against variances; the exit code.
+
+    Raises `InputError` if there is nothing to draw or it cannot be written.
+    """
+    first = paths[0]
+    picture = output or (first / "plot.png" if first.is_dir() else first.with_suffix(".png"))
+    try:
+        if is_extrapolated:
+            said = _extrapolation(paths, picture)
+        elif len(paths) > 1:
+            raise InputError(f"nqs plot: takes one result or scan, not {len(paths)}, except with --extrapolate")
+        elif is_scan(first):
+            said = _scan(read_scan(first, {}), name or ENERGY, against, picture)
+        elif name is None:
+            said = _history(first, picture)
+        else:
+            said = _observable(first, name, picture)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{picture}: cannot be written: {error}") from error
+    print(f"{picture}: {said}")
+    return 0
+
+
+def _history(path: Path, picture: Path) -> str:
+    result = read(path)
+    if result.n_steps == 0:
+        raise InputError(f"{path}: no step is recorded yet")
+    pictures.plot_history(result, f"{path.stem} ({result.status})", picture)
+    return result.status
+
+
+def _observable(path: Path, name: str, picture: Path) -> str:
+    result = read(path)
+    one = result.observables.get(name)
+    if one is None or not one.axes:
+        names = [name for name, one in result.observables.items() if one.axes]
+        raise InputError(f"{path}: no observable {name!r} with an axis; there are: {', '.join(names) or 'none'}")
+    axes = list(one.axes.items())
+    if len(axes) > 2:
+        raise InputError(f"{path}: {name} has {len(axes)} axes, and a picture two")
+    (x_name, x), value_name = axes[0], f"{name} ({one.units})" if one.units not in ("", "1") else name
+    mean, error = np.asarray(one.mean), np.asarray(one.error)
+    if len(axes) == 2:
+        pictures.plot_map(mean, x, axes[1][1], (x_name, axes[1][0], value_name), picture)
+    else:
+        pictures.plot_series([Series("", x, mean, error)], [], x_name, value_name, picture)
+    return one.long_name
+
+
+def _scan(scan: Scan, name: str, against: str | None, picture: Path) -> str:
+    key = against or next((d.keys[0] for d in scan.dimensions if len(d.values) > 1), scan.keys[0])
+    if key not in scan.keys:
+        raise InputError(f"--against {key}: not scanned; scanned: {', '.join(scan.keys)}")
+    lines: dict[str, list[tuple[Point, Result]]] = {}
+    states = [state_of(point) for point in scan.points]
+    for point, result in zip(scan.points, (state.own for state in states), strict=True):
+        if result is not None and result.measured:
+            lines.setdefault(_label(scan, point, key), []).append((point, result))
+    if not lines:
+        raise InputError(f"{scan.folder}: no point is measured yet{left_out(states)}")
+    series = []
+    for label, found in lines.items():
+        values = np.array([quantity(result, name) for _, result in found])
+        x = np.array([_x(scan, point, key) for point, _ in found])
+        exact = np.array([result.measured["reference"] for _, result in found]) if name == ENERGY else None
+        series.append(Series(label or "measured", x, values[:, 0], values[:, 1], exact))
+    all_x = np.concatenate([one.x for one in series])
+    first_points = [found[0][0] for found in lines.values()]
+    curves = list(_exact_curves(scan, first_points, key, all_x)) if name == ENERGY else []
+    unit = next(iter(lines.values()))[0][1].energy_unit
+    y_label = f"{name} ({unit})" if MEASURED.get(name, ("",))[0] == ENERGY else name
+    pictures.plot_series(series, curves, key, y_label, picture)
+    return f"{name} of {sum(map(len, lines.values()))} of {len(scan.points)} points against {key}{left_out(states)}"
+
+
+def quantity(result: Result, name: str) -> tuple[float, float]:
+    """A measured number or a scalar observable of a result with its error, NaN where it has none.
+
+    Raises `InputError` if there is no such number.
+    """
+    if name in result.measured and name in MEASURED:
+        return result.measured[name], result.measured.get(f"{name}_error", math.nan)
+    if name == "relative_error" and result.measured["reference"]:
+        energy, error, reference = (result.measured[one] for one in ("energy", "energy_error", "reference"))
+        return (energy - reference) / abs(reference), error / abs(reference)
+    one = result.observables.get(name)
+    if one is None or one.axes:
+        names = [*MEASURED, "relative_error", *(name for name, one in result.observables.items() if not one.axes)]
+        raise InputError(f"--quantity {name}: no such number in every result; there are: {', '.join(names)}")
+    return float(one.mean), float(one.error)
+
+
+def _label(scan: Scan, point: Point, key: str) -> str:
+    """The other keys of a point, where there are several values of them."""
+    others = [
+        f"{other} = {as_text(point.values[other], i)}"
+        for dimension, i in zip(scan.dimensions, point.place, strict=True)
+        for other in dimension.keys
+        if key not in dimension.keys and len(dimension.values) > 1
+    ]
+    return ", ".join(others)
+
+
+def _x(scan: Scan, point: Point, key: str) -> float | str:
+    """The value of a key, as text if it is no number."""
+    value = point.values[key]
+    places = zip(scan.dimensions, point.place, strict=True)
+    return value if isinstance(value, int | float) else as_text(value, next(i for d, i in places if key in d.keys))
+
+
+def _exact_curves(scan: Scan, points: list[Point], key: str, x: np.ndarray) -> Iterator[Series]:
+    """The closed forms of the energy between the first and the last x, where there are some and the key is a number of
+    the Hamiltonian, the only one that changes along x; each once.
+    """
+    from nqs.build import build_only_hamiltonian
+    from nqs.jax_start import start_jax
+
+    together = next(dimension.keys for dimension in scan.dimensions if key in dimension.keys)
+    if [one for one in together if one.startswith("hamiltonian.")] != [key] or x.dtype.kind not in "if":
+        return
+    start_jax()
+    grid, seen = np.linspace(x.min(), x.max(), N_POINTS) if x.dtype.kind == "f" else np.unique(x), []
+    for config in (point.config for point in points if point.config is not None):
+        content, energies = tomllib.loads(run_file.to_toml(config)), []
+        for value in grid.tolist():
+            try:
+                changed = run_file.parse(run_file.put(content, {key: value}), scan.name)
+            except InputError:  # a value between two that are possible
+                energies.append(None)
+                continue
+            if not energies and changed.hamiltonian in seen:
+                break
+            if not energies:
+                seen.append(changed.hamiltonian)
+            energies.append(build_only_hamiltonian(changed, scan.name).reference_energy())
+        if any(energy is not None for energy in energies):
+            yield Series("exact", grid, np.array(energies, dtype=np.float64), np.zeros(len(grid)))
+
+
+def _extrapolation(paths: list[Path], picture: Path) -> str:
+    found, changes, refusals = results_of(paths)
+    if refusals or changes:
+        raise InputError((refusals + changes)[0])
+    measured = [result.measured for _, result in found if result.measured]
+    variances, energies, errors, references = (
+        np.array([one[name] for one in measured]) for name in ("variance", "energy", "energy_error", "reference")
+    )
+    try:
+        line = to_zero_variance(variances, energies, errors)
+    except ValueError as error:
+        raise InputError(f"nqs plot: {error}") from error
+    exact = references[0] if np.ptp(references) == 0 else math.nan
+    series = Series(f"{len(measured)} results", variances, energies, errors)
+    pictures.plot_extrapolation(series, line, exact, found[0][1].energy_unit, picture)
+    return f"E = {with_error(line.energy, line.energy_error)} at variance 0, chi^2 {line.chi_square:.2g} per freedom"

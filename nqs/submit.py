@@ -1,0 +1,195 @@
+"""`nqs submit`: a run, or a scan as a job array, as a job of Slurm, by a batch script kept beside the results."""
+
+import hashlib
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import tomli_w
+
+from nqs import run_file
+from nqs.errors import InputError
+from nqs.lock import is_being_written
+from nqs.scan_state import read_scan, state_of
+from nqs.schema import Config
+from nqs.source import is_hdf5, read_source, result_to_continue
+
+# Minutes, minutes:seconds, hours:minutes:seconds, or days-hours with the same after it.
+TIME = re.compile(r"\d+(:\d\d?){0,2}|\d+-\d+(:\d\d?){0,2}")
+PARTITION = re.compile(r"[\w.,+-]+")
+
+# Points that no job could go on with.
+REFUSED = ("changed", "broken", "wrong")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job of Slurm is given, and the batch script it follows; None: the one in `slurm/`."""
+
+    ranks: int
+    time: str
+    partition: str | None = None
+    template: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done: a script of `slurm/`, the result or folder it is for, and the tasks of its array.
+
+    `content` is the run file with its overrides, and `folder` where the modules of the user's classes may be; empty and
+    None where a result has its run file in itself.
+    """
+
+    script: str
+    target: Path
+    tasks: str
+    n_chains: int
+    content: str = ""
+    folder: Path | None = None
+
+
+def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = False) -> str:
+    """Write the batch script `TARGET.sbatch` and give it to sbatch; what to say of it, of a dry one the script itself.
+
+    The target is the result of a run or the folder of a scan, of which the array has the tasks that are not done. The
+    job reads a copy of the run file, `TARGET.HASH.toml`: what is edited later does not change a job that waits. A
+    template is any batch script that takes the arguments of `nqs run` or `nqs scan`.
+
+    Raises `InputError` if nothing could be done, if the template is no script, or if sbatch is missing or refuses.
+    """
+    if not re.fullmatch(TIME, job.time):
+        raise InputError(f"--time {job.time}: not a time of Slurm, such as 30 (minutes), 4:00:00 or 2-12:00:00")
+    if job.partition is not None and not re.fullmatch(PARTITION, job.partition):
+        raise InputError(f"--partition {job.partition}: not the name of a partition")
+    work = _scan(path, overrides) if _is_scan(path) else _run(path, overrides)
+    if job.ranks > work.n_chains:
+        raise InputError(f"--ranks {job.ranks}: more than sampler.n_chains = {work.n_chains}: every rank needs a chain")
+    name = f"{work.target.name}.{hashlib.sha256(work.content.encode()).hexdigest()[:8]}.toml"
+    copy = work.target.with_name(name) if work.content else None
+    given = (f"--{key}={value}" for key, value in overrides.items())
+    lines = _first_lines(work.folder, [str(copy)] if copy else [str(path), *given])
+    text = batch_script(*_template(job.template, work.script), _options(path, job, work.tasks), lines)
+    if is_dry:
+        return text
+    if copy is not None:
+        _write(copy, work.content)
+    script = work.target.with_name(work.target.name + ".sbatch")
+    _write(script, text)
+    number = _sbatch(script)
+    return f"{script}: submitted as job {number}" + (f", tasks {work.tasks}" if work.tasks else "")
+
+
+def batch_script(template: str, name: str, options: dict[str, str], first: list[str]) -> str:
+    """The text of the template called `name` with these options of sbatch in place of its own, and these first lines.
+
+    Raises `InputError` if it is not a script.
+    """
+    lines = template.splitlines()
+    if not lines or not lines[0].startswith("#!"):
+        raise InputError(f"{name}: not a batch script: its first line does not begin with #!")
+    end = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+    replaced = tuple(f"#SBATCH --{option}=" for option in options)
+    header = [line for line in lines[:end] if not line.startswith(replaced)]
+    place = 1 + max((number for number, line in enumerate(header) if line.startswith("#SBATCH")), default=0)
+    header[place:place] = [f"#SBATCH --{option}={shlex.quote(value)}" for option, value in options.items()]
+    return "\n".join([*header, *first, "", *lines[end:], ""])
+
+
+def _first_lines(folder: Path | None, arguments: list[str]) -> list[str]:
+    """What a script begins with: where modules are to be found besides, and its arguments."""
+    lines = [f"set -- {shlex.join(arguments)}"]
+    if folder is not None and folder.resolve() != Path.cwd():
+        lines.insert(0, f"export PYTHONPATH={shlex.quote(str(folder.resolve()))}${{PYTHONPATH:+:$PYTHONPATH}}")
+    return lines
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _is_scan(path: Path) -> bool:
+    return path.is_dir() or (not is_hdf5(path) and "scan" in run_file.tables(path))
+
+
+def _run(path: Path, overrides: dict[str, str]) -> _Work:
+    config, stored = read_source(path, overrides)
+    output = Path(config.run.output or "")
+    previous = result_to_continue(output, config)
+    if previous is not None and previous.status == "complete" and previous.n_steps >= config.run.steps:
+        raise InputError(f"{output} is complete already; a longer run.steps continues it")
+    if is_being_written(output):
+        raise InputError(f"{output} is being written by another process")
+    if stored is not None:
+        return _Work("run.sbatch", output, "", config.sampler.n_chains)
+    return _Work("run.sbatch", output, "", config.sampler.n_chains, run_file.to_toml(config), path.parent)
+
+
+def _scan(path: Path, overrides: dict[str, str]) -> _Work:
+    scan = read_scan(path, overrides)
+    states = [[(point, state_of(point)) for point in points] for points in scan.tasks]
+    refused = [(point, state) for task in states for point, state in task if state.progress in REFUSED]
+    if refused:
+        point, state = refused[0]
+        others = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise InputError(
+            f"{scan.folder}: {point.name} is {state.progress} ({state.note}){others}: "
+            "nqs scan --fresh starts changed ones over; move a broken file away; keep wrong values out by [scan] where"
+        )
+    open_tasks = [
+        number
+        for number, task in enumerate(states)
+        if any(state.progress != "done" for _, state in task)
+        and not any(is_being_written(point.path) for point, _ in task)
+    ]
+    if not open_tasks:
+        raise InputError(f"{scan.folder}: all points are done, or in a task that is running")
+    configs: list[Config] = [point.config for point in scan.points if point.config is not None]
+    n_chains = min(config.sampler.n_chains for config in configs)
+    content = tomli_w.dumps({**scan.content, "scan": {**scan.content["scan"], "folder": str(scan.folder)}})
+    return _Work("scan.sbatch", scan.folder, ranges(open_tasks), n_chains, content, Path(scan.name).parent)
+
+
+def ranges(numbers: list[int]) -> str:
+    """Ascending numbers as Slurm writes them, "0-3,7"."""
+    known = set(numbers)
+    starts, ends = ([n for n in numbers if n + step not in known] for step in (-1, 1))
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def _options(path: Path, job: Job, tasks: str) -> dict[str, str]:
+    options = {"job-name": path.stem, "chdir": str(Path.cwd()), "ntasks": str(job.ranks), "time": job.time}
+    if tasks:
+        options["array"] = tasks
+    if job.partition is not None:
+        options["partition"] = job.partition
+    return options
+
+
+def _template(path: Path | None, script: str) -> tuple[str, str]:
+    """The text of a template, and its name."""
+    source = files("nqs") / "slurm" / script if path is None else path
+    try:
+        return source.read_text(), str(source)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _sbatch(script: Path) -> str:
+    """The number of the job that Slurm makes of a script."""
+    try:
+        done = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True)
+    except OSError as error:
+        raise InputError(
+            f"{script} is written, but sbatch cannot be started ({error.strerror}): is this a machine of the cluster?"
+        ) from error
+    if done.returncode:
+        reason = " ".join(done.stderr.split()).replace("sbatch: error: ", "")
+        raise InputError(f"{script} is written, but sbatch refuses it: {reason}")
+    return done.stdout.strip().partition(";")[0]

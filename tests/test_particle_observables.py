@@ -1,0 +1,80 @@
+"""Observables of particles where they are known: the free gas and levels of a trap, with their norms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nqs
+from hamiltonians.electron_gas import ElectronGas
+from hamiltonians.trap import HarmonicTrap
+from nqs import schema
+from nqs.ansatz.base import Ansatz
+from nqs.build_particle_ansatz import build_particle_ansatz
+from nqs.measure_observables import measure_observables
+from nqs.sampler.random_walk import RandomWalk
+
+
+class TwoElectrons(Ansatz):
+    """The exact ψ = (1 + r₁₂) e^{−(r₁² + r₂²)/2} of two electrons in two dimensions, ω = 1 (M. Taut, 1993)."""
+
+    def __call__(self, x):
+        return jnp.log1p(jnp.linalg.norm(x[0] - x[1])) - jnp.sum(x**2) / 2
+
+
+def measured(hamiltonian, n_samples=8192, ansatz=None):
+    ansatz = ansatz or build_particle_ansatz(schema.Slater(), "float64", hamiltonian, jax.random.key(0))
+    sampler = RandomWalk(hamiltonian.space, "gaussian", n_chains=256, n_samples=1024, sweeps=3)
+    run = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(), seed=5, chunk_size=256)
+    return measure_observables(run, ansatz, n_samples, 60)[1]
+
+
+def assert_agrees(observable, exact):
+    """χ² of all bins together, which a factor of two in any norm would break."""
+    seen = np.asarray(observable.error) > 0
+    z = (np.asarray(observable.mean) - exact)[seen] / np.asarray(observable.error)[seen]
+    assert np.sum(seen) > 5
+    assert abs(np.sum(z**2) - len(z)) < 5 * np.sqrt(2 * len(z)) + 3
+    assert np.max(np.abs(z)) < 4.5
+
+
+def test_the_free_gas():
+    """S(k) = 1 − (pairs of occupied waves that differ by k)/N; g = 1, and of equal spins 1 − |Σ e^{ik·r}/N_σ|²."""
+    gas = ElectronGas(7, 7, 1.0, interaction="none")
+    found, momenta = measured(gas), np.asarray(gas.momenta()[0])
+    length = float(np.asarray(gas.space.cell)[0, 0])
+    numbers = np.array(list(np.ndindex(9, 9, 9))) - 4
+    occupied = {tuple(k) for k in momenta.tolist()}
+    pairs = np.array([sum(tuple(k + n) in occupied for k in momenta) for n in numbers])
+    lengths = np.round(2 * np.pi / length * np.linalg.norm(numbers, axis=1), 9)
+    exact = [1 - 2 * np.mean(pairs[lengths == k]) / 14 for k in found["structure_factor"].axes["k"]]
+    assert exact[0] < 0.8
+    assert_agrees(found["structure_factor"], exact)
+    assert_agrees(found["pair_opposite"], 1.0)
+    r = found["pair_equal"].axes["r"]
+    directions = np.random.default_rng(0).normal(size=(4000, 3))
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    waves = np.exp(2j * np.pi / length * np.einsum("r,nd,kd->rnk", r, directions, momenta)).mean(axis=2)
+    assert_agrees(found["pair_equal"], 1 - np.mean(np.abs(waves) ** 2, axis=1))
+    assert found["kinetic_energy"].mean == pytest.approx(gas.reference_energy(), rel=1e-9)
+    assert found["kinetic_energy"].error == 0
+
+
+def test_levels_of_a_trap():
+    """Two particles in the lowest level: n(r) = (2ω/π) e^{−ωr²} and T = V_trap = ω/2 each."""
+    found = measured(HarmonicTrap(1, 1, 2, 0.5, "none"))
+    r = found["density"].axes["r"]
+    assert_agrees(found["density"], 2 * 0.5 / np.pi * np.exp(-0.5 * r**2))
+    assert np.sum(found["density"].mean * 2 * np.pi * r * (r[1] - r[0])) == pytest.approx(2, abs=1e-2)
+    assert abs(found["virial"].mean) < 4 * found["virial"].error
+    assert found["trap_energy"].mean == pytest.approx(0.5, abs=5 * found["trap_energy"].error)
+    assert jnp.isclose(found["trap_energy"].mean + found["kinetic_energy"].mean, 1.0)
+
+
+def test_parts_of_the_energy_of_two_electrons():
+    """They add up to the exact 3 hartree, and 2T − 2V_trap + V_ee = 0."""
+    found = measured(HarmonicTrap(1, 1, 2, 1.0), ansatz=TwoElectrons())
+    parts = [found[f"{name}_energy"].mean for name in ("kinetic", "trap", "interaction")]
+    assert sum(parts) == pytest.approx(3.0, rel=1e-9)
+    assert abs(found["virial"].mean) < 4 * found["virial"].error < 0.3
+    assert 0.5 < parts[2] < 1.5

@@ -1,0 +1,112 @@
+"""Hamiltonians and ansätze of a user, named by a run file: found, checked, and kept with the result."""
+
+import hashlib
+import sys
+
+import pytest
+from launching import call, nqs
+
+from nqs import results
+
+MODULE = """
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from nqs import RBM
+
+
+class Ring(TransverseIsing):
+    def __init__(self, n_sites: int, field: float = 1.0):
+        super().__init__(Lattice("chain", (n_sites,)), 1.0, field, 0.0)
+
+
+class Machine(RBM):
+    def __init__(self, n_sites: int, width: int = 1, *, key):
+        super().__init__(n_sites, width, key=key)
+"""
+
+RUN = """
+[hamiltonian]
+kind = "{name}:Ring"
+n_sites = 4
+[ansatz]
+kind = "{name}:Machine"
+width = 2
+[sampler]
+n_chains = 4
+n_samples = 8
+[optimizer]
+kind = "sgd"
+[measure]
+n_samples = 8
+burn_in = 5
+[run]
+steps = 1
+"""
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """A folder with a run file and its module, in another one, where we are; the name of the module is new."""
+    name = f"models_{tmp_path.name}"
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(MODULE)
+    (folder / "ring.toml").write_text(RUN.format(name=name))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return folder / f"{name}.py"
+
+
+def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, capsys):
+    assert call("run", "mine/ring.toml") == 0
+    (launch,) = results.read(models.parents[1] / "results" / "ring.h5").provenance
+    for table in ("hamiltonian", "ansatz"):
+        assert launch[f"{table}_source"] == MODULE
+        assert launch[f"{table}_sha256"] == hashlib.sha256(MODULE.encode()).hexdigest()
+    assert "has changed" not in capsys.readouterr().err
+    models.write_text(MODULE + "\nWIDTH = 3\n")
+    assert call("run", "mine/ring.toml", "--run.steps", "2") == 0
+    assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
+
+
+def test_classes_of_the_package_leave_no_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = RUN.format(name="x").replace('"x:Ring"', '"transverse_ising"').replace("n_sites = 4", "extent = [4]")
+    (tmp_path / "own.toml").write_text(text.replace('"x:Machine"', '"rbm"').replace("width", "alpha"))
+    assert call("run", "own.toml") == 0
+    assert not [key for key in results.read(tmp_path / "results" / "own.h5").provenance[0] if "source" in key]
+
+
+@pytest.mark.mpi
+def test_every_rank_finds_the_module_beside_the_run_file(models):
+    done = nqs("run", "mine/ring.toml", ranks=2, cwd=models.parents[1])
+    assert done.returncode == 0, done.stderr
+    assert results.read(models.parents[1] / "results" / "ring.h5").provenance[0]["ranks"] == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{name}:Ring", "nowhere:Ring", ", and PYTHONPATH names other folders"),
+        ("{name}:Ring", "{name}:Circle", "[hamiltonian] kind: '{name}:Circle' cannot be imported"),
+        ("{name}:Ring", "{name}:Machine", "kind: '{name}:Machine' is not a class of hamiltonians.spin.SpinHamiltonian"),
+        (
+            "{name}:Machine",
+            "{name}:Lattice",
+            "[ansatz] kind: '{name}:Lattice' is not a class of nqs.ansatz.base.Ansatz",
+        ),
+        (
+            "n_sites = 4",
+            "n_sites = 4\nfiels = 2.0",
+            "[hamiltonian] fiels: no such key, did you mean field?; allowed: n_",
+        ),
+        ("n_sites = 4", "field = 2.0", "[hamiltonian] n_sites: missing, and it has no default"),
+        ("width = 2", "n_sites = 2", "[ansatz] n_sites: no such key; allowed: width"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key(models, capsys, old, new, message):
+    (models.parent / "ring.toml").write_text(RUN.replace(old, new).format(name=models.stem))
+    assert call("run", "mine/ring.toml") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("nqs: mine/ring.toml: ")
+    assert message.format(name=models.stem) in line
