@@ -174,7 +174,7 @@ def _options(path: Path, job: Job, tasks: str) -> dict[str, str]:
 
 def _template(path: Path | None, script: str) -> tuple[str, str]:
     """The text of a template, and its name."""
-    source = files("nqs") / "slurm" / script if path is None else path
+    source = files("nqs.slurm") / script if path is None else path
     try:
         return source.read_text(), str(source)
     except (OSError, UnicodeDecodeError) as error:
