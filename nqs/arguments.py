@@ -26,6 +26,8 @@ What is measured, where it makes sense for the system (into /observables, each w
   correlation        <s_i s_(i+r)> along z, averaged over a periodic lattice, for each displacement r
   structure_factor   its Fourier transform, for each momentum of the lattice in units of 2 pi/L
   binder_cumulant    1 - <m^4>/(3 <m^2>^2) of the order that the Hamiltonian favours
+  overlap_distribution
+                     P(q) of the overlap q = sum_i x_i x'_i/N of two independent configurations
   renyi2_entropy     -ln Tr rho_A^2 of a region A, by two replicas and the ratio trick (it takes most of the time)
   fidelity           with the exact ground state, up to 2^16 states; by summation, so that its error is 0
 

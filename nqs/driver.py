@@ -181,8 +181,8 @@ class VMC:
         noted already.
 
         Raises `InputError` if `output` exists and is not what is continued or another process writes it, if
-        `previous` does not fit, or if steps are asked of an ansatz without parameters; `RunError` if the run goes wrong: then the last good snapshot is kept with the status
-        "failed".
+        `previous` does not fit, or if steps are asked of an ansatz without parameters; `RunError` if the run goes
+        wrong: then the last good snapshot is kept with the status "failed".
         """
         if steps and not self.view.size:
             raise InputError("the ansatz has no parameters to optimise: [run] steps = 0 measures its energy")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
@@ -13,7 +12,7 @@ from nqs.ansatz.base import Ansatz
 from nqs.local_energy import Hamiltonian, local_energies
 from nqs.parallel import Communicator
 from nqs.sampler.base import Sampler
-from nqs.sampler.passes import sampling_pass
+from nqs.sampler.passes import independent_pass
 from nqs.statistics import series_statistics, v_score
 
 
@@ -38,12 +37,9 @@ def measure_energy(
 
     Raises `RunError` if a local energy is not finite.
     """
-    share = communicator.share(sampler.n_chains)
-    chains = jnp.arange(share.start, share.stop)
-    x = sampler.start(hamiltonian.space, jax.random.fold_in(key, 0), chains)
-    pass_key = jax.random.fold_in(key, 1)
     energies, counts = [], []
-    for samples, info in sampling_pass(sampler, ansatz, pass_key, chains, x, n_samples, burn_in):
+    sampled = independent_pass(hamiltonian.space, ansatz, sampler, key, communicator, n_samples, burn_in)
+    for samples, info in sampled:
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts.append([info.n_accepted, info.n_proposed, *info.tallies])
         observe(samples)

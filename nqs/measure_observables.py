@@ -13,11 +13,12 @@ from nqs.errors import InputError
 from nqs.fidelity import can_be_enumerated, fidelity
 from nqs.measure import measure_energy
 from nqs.observables import LocalObservables, estimates, local_observables
+from nqs.overlaps import measure_overlaps
 from nqs.particle_observables import ParticleObservables, particle_estimates
 from nqs.renyi import measure_renyi
 from nqs.results import Observable
 from nqs.sampler.passes import n_steps
-from nqs.state import MEASURE, REPLICAS, stream
+from nqs.state import MEASURE, OVERLAPS, REPLICAS, stream
 
 
 def measure_observables(
@@ -33,9 +34,10 @@ def measure_observables(
     """The energy of `ansatz`, as in `Result.measured`, and its observables, as in `Result.observables`.
 
     Sampled as by `vmc`, with its seed if no other is given: the energy and the averages from `n_samples` of chains
-    started independently and burnt in for `burn_in` sweeps; the Rényi-2 entropy of `region` (the first half of the
-    sites, if not given) from as many pairs; the fidelity by summation where the space has at most 2^16 states. The
-    same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it ended the pass.
+    started independently and burnt in for `burn_in` sweeps; the overlaps and the Rényi-2 entropy of `region` (the
+    first half of the sites, if not given) from as many pairs; the fidelity by summation where the space has at most
+    2^16 states. The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
+    ended the pass.
 
     Raises `InputError` for a region that is empty or not of distinct sites of the system, `RunError` if an estimate
     is not finite.
@@ -71,19 +73,14 @@ def measure_observables(
         return measured, dict(sorted(communicator.broadcast_object(found).items()))
     observables = communicator.broadcast_object({} if sums is None else estimates(local, sums, blocks.sizes))
     assert isinstance(hamiltonian, SpinHamiltonian)
+    sampled = (hamiltonian.space, ansatz, sampler)
+    overlaps = measure_overlaps(*sampled, stream(seed, OVERLAPS), communicator, n_samples, burn_in, is_stopped)
+    if overlaps is None:
+        return None
+    observables["overlap_distribution"] = overlaps
     if hamiltonian.space.n_sites > 1:
-        entropy = measure_renyi(
-            hamiltonian.space,
-            ansatz,
-            sampler,
-            stream(seed, REPLICAS),
-            communicator,
-            n_samples,
-            burn_in,
-            vmc.chunk_size,
-            sites,
-            is_stopped,
-        )
+        key = stream(seed, REPLICAS)
+        entropy = measure_renyi(*sampled, key, communicator, n_samples, burn_in, vmc.chunk_size, sites, is_stopped)
         if entropy is None:
             return None
         observables["renyi2_entropy"] = entropy

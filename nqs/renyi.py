@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Int8, Key
 from hamiltonians.space import Flip, Spins
 from nqs.ansatz.base import Ansatz, T
 from nqs.blocks import Blocks, Means, Number, jackknife
+from nqs.overlaps import independent_pairs
 from nqs.parallel import Communicator
 from nqs.results import Observable
 from nqs.sampler.base import Sampler, start_chains
@@ -143,8 +144,12 @@ def measure_renyi(
         replicas = Replicas(ansatz, space, inner, outer)
         step_key, share = jax.random.fold_in(key, number), -(-n_samples // len(steps))
         blocks = Blocks(sampler.n_chains, n_steps(sampler, share) * sampler.samples_per_chain)
-        sampled = independent_pairs if number == 0 else joint_pairs
-        for samples in sampled(space, replicas, sampler, step_key, communicator, share, burn_in):
+        if number == 0:
+            pairs = independent_pairs(space, ansatz, sampler, step_key, communicator, share, burn_in)
+            sampled = (jnp.concatenate(pair, axis=-1) for pair in pairs)
+        else:
+            sampled = joint_pairs(space, replicas, sampler, step_key, communicator, share, burn_in)
+        for samples in sampled:
             blocks.add(jax.tree.map(np.asarray, swap_terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
             if is_stopped():
                 return None
@@ -162,25 +167,12 @@ def minus_log_ratio(means: Means) -> Number:
     return np.log(means["inner"]) - np.log(means["outer"])
 
 
-def independent_pairs(
-    space: Spins, replicas: Replicas, sampler: Sampler, key, communicator: Communicator, n_samples: int, burn_in: int
-) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
-    """Samples of |ψ(x) ψ(x′)|², step by step, from two sets of chains."""
-    chains = _chains(sampler, communicator)
-    passes = []
-    for replica in range(2):
-        start, pass_key = jax.random.split(jax.random.fold_in(key, replica))
-        x = sampler.start(space, start, chains)
-        passes.append(sampling_pass(sampler, replicas.ansatz, pass_key, chains, x, n_samples, burn_in))
-    for (first, _), (second, _) in zip(*passes, strict=True):
-        yield jnp.concatenate([first, second], axis=-1)
-
-
 def joint_pairs(
     space: Spins, replicas: Replicas, sampler: Sampler, key, communicator: Communicator, n_samples: int, burn_in: int
 ) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
     """Samples of |w_A| + |w_A′|, step by step; each chain starts with both replicas alike, where no swap matters."""
-    chains = _chains(sampler, communicator)
+    share = communicator.share(sampler.n_chains)
+    chains = jnp.arange(share.start, share.stop)
     start, pass_key = jax.random.split(key)
     x = start_chains(space, start, chains)
     pairs = all_pairs(space.n_sites)
@@ -192,11 +184,6 @@ def joint_pairs(
     joint = Metropolis(moves, sampler.n_chains, sampler.n_samples, weights=weights)
     for samples, _ in sampling_pass(joint, replicas, pass_key, chains, jnp.tile(x, (1, 2)), n_samples, burn_in):
         yield samples
-
-
-def _chains(sampler: Sampler, communicator: Communicator) -> Int[Array, " n_local"]:
-    share = communicator.share(sampler.n_chains)
-    return jnp.arange(share.start, share.stop)
 
 
 @eqx.filter_jit

@@ -61,6 +61,7 @@ AXES = {
     "site": ("1", "site"),
     "r": ("unit of length", "distance"),
     "k": ("1/(unit of length)", "wave number"),
+    "q": ("1", "overlap of two configurations"),
     **{f"d{axis}": ("lattice vector", f"displacement along the lattice vector {axis}") for axis in "xyz"},
     **{f"k{axis}": ("2 pi/L", f"momentum along the reciprocal lattice vector {axis}") for axis in "xyz"},
 }

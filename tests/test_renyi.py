@@ -14,10 +14,10 @@ from hamiltonians.lattice import Lattice
 from hamiltonians.space import Spins
 from nqs.ansatz.jastrow import Jastrow
 from nqs.blocks import Blocks, jackknife
+from nqs.overlaps import independent_pairs
 from nqs.parallel import Communicator
 from nqs.renyi import (
     Replicas,
-    independent_pairs,
     joint_pairs,
     measure_renyi,
     minus_log_ratio,
@@ -109,8 +109,12 @@ def test_z_scores_of_the_entropy():
     masks = nested_regions(region, 6, 2)
     for number, (inner, outer) in enumerate(pairwise(masks)):
         replicas = Replicas(ansatz, space, inner, outer)
-        pairs = independent_pairs if number == 0 else joint_pairs
-        (samples,) = pairs(space, replicas, sampler, jax.random.key(number), Communicator(), sampler.n_samples, 10)
+        options = (sampler, jax.random.key(number), Communicator(), sampler.n_samples, 10)
+        if number == 0:
+            ((first, second),) = independent_pairs(space, ansatz, *options)
+            samples = jnp.concatenate([first, second], axis=-1)
+        else:
+            (samples,) = joint_pairs(space, replicas, *options)
         blocks = Blocks(N_CHAINS, PER_CHAIN)
         terms = swap_terms(replicas, samples, jnp.asarray(number == 0), 20000)
         blocks.add(jax.tree.map(np.asarray, terms))

@@ -1,12 +1,14 @@
 """Samples of a wave function whose parameters stay as they are."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, Num
 
 from nqs.ansatz.base import Ansatz
+from nqs.parallel import Communicator
 from nqs.sampler.base import Sampler, SamplerInfo, sample
 
 
@@ -32,3 +34,19 @@ def sampling_pass(
         extra = jnp.asarray(burn_in if step == 0 else 0)
         samples, x, info = sample(sampler, ansatz, jax.random.fold_in(key, step), chains, x, extra)
         yield samples, info
+
+
+def independent_pass(
+    space: Any,
+    ansatz: Ansatz,
+    sampler: Sampler,
+    key: Key[Array, ""],
+    communicator: Communicator,
+    n_samples: int,
+    burn_in: int,
+) -> Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]:
+    """A `sampling_pass` of the chains of this rank, started independently."""
+    share = communicator.share(sampler.n_chains)
+    chains = jnp.arange(share.start, share.stop)
+    x = sampler.start(space, jax.random.fold_in(key, 0), chains)
+    yield from sampling_pass(sampler, ansatz, jax.random.fold_in(key, 1), chains, x, n_samples, burn_in)

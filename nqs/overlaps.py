@@ -1,0 +1,68 @@
+"""The distribution of the overlap of two replicas, P(q) of a spin glass."""
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int8, Key
+
+from hamiltonians.space import Spins
+from nqs.ansatz.base import Ansatz
+from nqs.blocks import Blocks, jackknife
+from nqs.parallel import Communicator
+from nqs.results import Observable
+from nqs.sampler.base import Sampler
+from nqs.sampler.passes import independent_pass, n_steps
+
+
+def measure_overlaps(
+    space: Spins,
+    ansatz: Ansatz,
+    sampler: Sampler,
+    key: Key[Array, ""],
+    communicator: Communicator,
+    n_samples: int,
+    burn_in: int,
+    is_stopped: Callable[[], bool],
+) -> Observable | None:
+    """P(q), the same on every rank, from `n_samples` pairs; None if the pass was stopped.
+
+    q = Σ_i x_i x'_i/N for x and x' drawn independently from |ψ|², which has the N + 1 values −1, −1 + 2/N, …, 1; P(q)
+    are their probabilities, of sum 1 (G. Parisi, Phys. Rev. Lett. 50, 1946, 1983). Collective.
+    """
+    blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
+    for first, second in independent_pairs(space, ansatz, sampler, key, communicator, n_samples, burn_in):
+        blocks.add({"share": overlap_indicators(np.asarray(first), np.asarray(second))})
+        if is_stopped():
+            return None
+    sums, found = blocks.gathered(communicator), None
+    if sums is not None:
+        mean, error = jackknife(lambda means: means["share"], sums, blocks.sizes)
+        q = np.linspace(-1, 1, space.n_sites + 1)
+        text = "P(q), the probability of the overlap q = sum_i x_i x'_i/N of two independent configurations"
+        found = Observable(mean, error, "1", text, {"q": q})
+    return communicator.broadcast_object(found)
+
+
+def overlap_indicators(
+    first: Int8[np.ndarray, "n_chains steps n_sites"], second: Int8[np.ndarray, "n_chains steps n_sites"]
+) -> Float[np.ndarray, "n_chains steps n_sites_plus_one"]:
+    """1 at the place of the overlap of each pair among the N + 1 values, 0 elsewhere."""
+    agreeing = np.count_nonzero(first == second, axis=-1)
+    return (agreeing[..., None] == np.arange(first.shape[-1] + 1)).astype(float)
+
+
+def independent_pairs(
+    space: Spins,
+    ansatz: Ansatz,
+    sampler: Sampler,
+    key: Key[Array, ""],
+    communicator: Communicator,
+    n_samples: int,
+    burn_in: int,
+) -> Iterator[tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local per_chain n_sites"]]]:
+    """Samples of |ψ(x) ψ(x′)|² of the chains of this rank, step by step, from two sets of chains."""
+    keys = [jax.random.fold_in(key, replica) for replica in range(2)]
+    passes = [independent_pass(space, ansatz, sampler, one, communicator, n_samples, burn_in) for one in keys]
+    for (first, _), (second, _) in zip(*passes, strict=True):
+        yield first, second
