@@ -68,6 +68,7 @@ def build_vmc(
         seed=config.run.seed,
         chunk_size=config.run.chunk_size,
         average_steps=config.measure.average_steps,
+        restart_steps=getattr(config.sampler, "restart_steps", None),
         communicator=communicator,
     )
 

@@ -45,7 +45,9 @@ class VMC:
 
     `chunk_size` is the number of configurations whose local energies are evaluated at once; it bounds the memory.
     With `average_steps` n > 1 the energy is measured at a running average of the parameters over about the last n
-    steps, θ̄ ← θ̄ + (θ − θ̄)/min(t, n) after step t: independent of how many steps there will be.
+    steps, θ̄ ← θ̄ + (θ − θ̄)/min(t, n) after step t: independent of how many steps there will be. With `restart_steps` all
+    chains start anew, with the burn-in, whenever so many steps are done: modes of |ψ|² that chains which follow the
+    optimisation have left are seen again, and so optimised away.
 
     Raises `InputError` if there are more ranks than chains, or if the sampler does not suit the ansatz and the space.
     """
@@ -60,10 +62,12 @@ class VMC:
         seed: int = 0,
         chunk_size: int = 64,
         average_steps: int = 1,
+        restart_steps: int | None = None,
         communicator: Communicator | None = None,
     ):
         self.hamiltonian, self.ansatz, self.sampler = hamiltonian, ansatz, sampler
         self.seed, self.chunk_size, self.average_steps = seed, chunk_size, average_steps
+        self.restart_steps = restart_steps
         self.communicator = connect() if communicator is None else communicator
         if self.communicator.size > sampler.n_chains:
             raise InputError(
@@ -124,8 +128,8 @@ class VMC:
         sampler, theta = self.sampler, jnp.asarray(state.theta)
         ansatz = self.view.build(theta)
         key = jax.random.fold_in(stream(self.seed, TRAIN), state.step)
-        extra = jnp.asarray(sampler.burn_in if state.step == 0 else 0)
-        samples, x, info = sample(sampler, ansatz, key, self.chains, state.x, extra)
+        x, extra = self._chains(state)
+        samples, x, info = sample(sampler, ansatz, key, self.chains, x, jnp.asarray(extra))
         energies = local_energies(self.hamiltonian, ansatz, samples, self.chunk_size)
         shift = jnp.asarray(state.shift)
         used, mean = clipped(self.communicator, energies, sampler.n_samples, self.optimizer.clip)
@@ -157,6 +161,13 @@ class VMC:
         }
         average = self._averaged(state, theta)
         return State(state.step + 1, theta, x, optimizer, statistics.energy, window, average), row, sums.wishes
+
+    def _chains(self, state: State) -> tuple[jax.Array, int]:
+        """The chains that a step begins with, and how many sweeps they are burnt in for."""
+        if state.step and self.restart_steps and state.step % self.restart_steps == 0:
+            key = jax.random.fold_in(stream(self.seed, START), state.step)
+            return self.sampler.start(self.hamiltonian.space, key, self.chains), self.sampler.burn_in
+        return state.x, self.sampler.burn_in if state.step == 0 else 0
 
     def run(
         self,
@@ -237,11 +248,7 @@ class VMC:
         return state, False
 
     def measure(
-        self,
-        state: State,
-        n_samples: int,
-        burn_in: int,
-        wishes: Wishes = lambda: np.zeros(2),
+        self, state: State, n_samples: int, burn_in: int, wishes: Wishes = lambda: np.zeros(2)
     ) -> dict[str, Any] | None:
         """The energy at the final parameters of a state, by `nqs.measure.measure_energy`; None if it was stopped."""
         return measure_energy(

@@ -126,6 +126,10 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
     n_samples: Annotated[Many, Meta(description="samples a step, all ranks together")] = 1024
     sweeps: Annotated[Count, Meta(description="sweeps between two samples of a chain")] = 1
     burn_in: Annotated[Annotated[int, Meta(ge=0, le=2**31)], Meta(description="sweeps before step 0")] = 50
+    restart_steps: Annotated[
+        Count | None,
+        Meta(description="all chains start anew, with burn_in, each time so many steps are done; only at step 0"),
+    ] = None
 
 
 class Direct(Kind, tag="direct", frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """The loop: energies that are right, runs that continue exactly, failures that are named."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import optax
@@ -105,6 +107,18 @@ def test_history_and_measured_have_the_columns_of_the_schema():
     assert np.isfinite(history["rhat"][3:]).all()
     np.testing.assert_allclose(history["v_score"], 8 * history["variance"] / history["energy"] ** 2)
     assert (np.diff(history["wall_time"]) > 0).all()
+
+
+def test_all_chains_start_anew_every_so_many_steps():
+    """Then the samples do not depend on where the chains were before; at other steps they do."""
+    run = vmc(restart_steps=4)
+    state = run.initial_state()
+    other = replace(state, x=-state.x)
+    for step, is_anew in ((3, False), (4, True), (6, False), (8, True)):
+        ends = [run.step(replace(one, step=step), lambda: np.zeros(2))[0] for one in (state, other)]
+        assert np.array_equal(ends[0].x, ends[1].x) == is_anew
+    chains = [run.step(replace(state, step=step), lambda: np.zeros(2))[0].x for step in (4, 8)]
+    assert not np.array_equal(*chains)
 
 
 @pytest.mark.parametrize(
