@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax
+import netket
 import numpy as np
 import pytest
 from launching import small_result
@@ -76,6 +77,22 @@ def test_netket_goes_on_with_it(tmp_path):
     assert abs(energy.mean.real - exact) < 5 * energy.error_of_mean
     assert energy.error_of_mean < 0.2
     assert jax.tree.structure(gradient) == jax.tree.structure(state.parameters)
+
+
+def test_netket_optimises_it(tmp_path):
+    """Its own driver lowers the energy from where the run left it."""
+    hamiltonian, _ = stored(tmp_path / "x.h5", *CASES["rbm"])
+    state = nqs.to_netket(tmp_path / "x.h5")
+    operator = hamiltonian.to_netket()
+    matrix = operator.to_sparse()
+
+    def energy() -> float:
+        psi = np.asarray(state.to_array())
+        return np.vdot(psi, matrix @ psi).real
+
+    before = energy()
+    netket.driver.VMC(operator, netket.optimizer.Sgd(0.05), variational_state=state).run(20, show_progress=False)
+    assert energy() < before - 0.1
 
 
 def test_the_result_of_a_script_says_nothing_of_its_ansatz(tmp_path):

@@ -228,11 +228,19 @@ def test_slurm_signals_a_job_before_its_time_is_over(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_ends_by_itself_before_its_job_does(tmp_path):
-    """No signal is asked for: squeue says how much time there is."""
-    (tmp_path / "long.toml").write_text(LONG.replace(f"steps = {STEPS}", "steps = 100000"))
-    job = sbatch("--ntasks=1", "--time=1", "--signal=USR2@0", SLURM / "run.sbatch", "long.toml", folder=tmp_path)
+def test_a_run_ends_by_itself_before_its_job_does(tmp_path, monkeypatch):
+    """No signal is asked for: squeue says how much time there is. Its ranks are started by mpirun; its step is seen."""
+    monkeypatch.setenv("NQS_LAUNCHER", "mpirun")
+    (tmp_path / "long.toml").write_text(
+        LONG.replace(f"steps = {STEPS}", "steps = 100000").replace("[run]", "[run]\nsnapshot_seconds = 0.2")
+    )
+    job = sbatch("--ntasks=2", "--time=1", "--signal=USR2@0", SLURM / "run.sbatch", "long.toml", folder=tmp_path)
     wait_for_start(tmp_path / "results" / "long.h5", job)
+    wait_until(lambda: results.read(tmp_path / "results" / "long.h5").n_steps > 0, lambda: logs(job))
+    seen = said_by("nqs", "status", "results/long.h5", folder=tmp_path)
+    assert "running" in seen
+    assert "/100000" in seen
     wait_for(job, "PENDING")
     said_by("scancel", job, folder=tmp_path)
     assert "stopping: its time is over" in (tmp_path / f"nqs-{job}.log").read_text()
+    assert results.read(tmp_path / "results" / "long.h5").provenance[0]["ranks"] == 2
