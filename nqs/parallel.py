@@ -274,13 +274,15 @@ def _ranks_that_share_cores(communicator: Communicator) -> int:
 
 
 def _limit_threads(sharing: int) -> int:
-    """Share the cores this process may use between the ranks that may use the same ones; the threads of each.
+    """One thread of XLA, and a share of the cores that this process may use for dense algebra; the threads of XLA.
 
-    The environment reaches what is loaded later (XLA reads it when it first computes), threadpoolctl the BLAS that is
-    loaded already. A variable that the user has set is left alone.
+    A second thread of XLA gains nothing here, and with few of them LAPACK calls inside a program can wait for each
+    other for ever: each of them splits its batch over the threads that they all run on. The environment reaches what
+    is loaded later (XLA reads it when it first computes), threadpoolctl the BLAS that is loaded already. A variable
+    that the user has set is left alone.
     """
-    threads = str(max(1, len(_cores()) // sharing))
-    for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    share = str(max(1, len(_cores()) // sharing))
+    for variable, threads in (("NPROC", "1"), ("OMP_NUM_THREADS", share), ("OPENBLAS_NUM_THREADS", share)):
         chosen = os.environ.setdefault(variable, threads)
         if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):
             raise InputError(f"{variable} = {chosen!r} in the environment: must be a number of threads")

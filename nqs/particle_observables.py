@@ -1,15 +1,19 @@
 """Observables of particles that are averages over |ψ|²."""
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hamiltonians.continuum import ContinuumHamiltonian, pairs
+from hamiltonians.plane_waves import wave_vectors
 from hamiltonians.space import Particles
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Sums, jackknife
 from nqs.laplacian import kinetic_energy
+from nqs.one_body import moved_ratios
 from nqs.results import Observable
 
 N_BINS = 40
@@ -26,7 +30,8 @@ class ParticleObservables(eqx.Module):
     is zero for an eigenstate (the virial theorem);
     in a cell, with Ω its volume and spheres up to its inner radius, g_σσ(r) = Ω/N_σ² ⟨Σ_{i≠j} δ(r − r_ij)⟩ of equal
     spins, averaged with weights N_σ², g_↑↓(r) = Ω/(N_↑N_↓) ⟨Σ_ij δ(r − r_ij)⟩, and S(k) = ⟨|Σ_j e^{ik·r_j}|²⟩/N,
-    averaged over the wave vectors of one length;
+    averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
+    spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions;
     in open space the density n(r) around the origin, ∫ n dr = N.
     """
 
@@ -35,14 +40,21 @@ class ParticleObservables(eqx.Module):
     wave_vectors: Float[np.ndarray, "vectors dim"]
     shells: Int[np.ndarray, " vectors"]
     lengths: Float[np.ndarray, " shells"]
+    momenta: Float[np.ndarray, "momenta dim"]
+    momentum_shells: Int[np.ndarray, " momenta"]
+    momentum_lengths: Float[np.ndarray, " momentum_shells"]
 
     def __init__(self, hamiltonian: ContinuumHamiltonian):
         self.hamiltonian, space = hamiltonian, hamiltonian.space
         largest = space.spread * (WIDTHS + space.n_particles**0.5) if space.cell is None else _inner_radius(space)
         self.edges = np.linspace(0, largest, N_BINS + 1)
-        self.wave_vectors, self.lengths, self.shells = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
+        nothing = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
+        self.wave_vectors, self.lengths, self.shells = nothing
+        self.momenta, self.momentum_lengths, self.momentum_shells = nothing
         if space.cell is not None:
-            self.wave_vectors, self.lengths, self.shells = _wave_vectors(np.asarray(space.cell))
+            cell, twist = np.asarray(space.cell), getattr(hamiltonian, "twist", 0.0)
+            self.wave_vectors, self.lengths, self.shells = _shells(cell, 0.0, is_half=True)
+            self.momenta, self.momentum_lengths, self.momentum_shells = _shells(cell, twist, is_half=False)
 
     @property
     def middles(self) -> Float[np.ndarray, " bins"]:
@@ -59,7 +71,7 @@ class ParticleObservables(eqx.Module):
             values["virial"] = 2 * kinetic - 2 * parts["trap"] + parts.get("interaction", 0.0)
         if hamiltonian.space.cell is None:
             return values | {"density": self._counts(x, jnp.ones(len(x))) / self._volumes()}
-        return values | self._pair_functions(x)
+        return values | self._pair_functions(x) | self._one_body(ansatz, x)
 
     def _pair_functions(self, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
         space = self.hamiltonian.space
@@ -71,8 +83,21 @@ class ParticleObservables(eqx.Module):
             values["pair_opposite"] = self._counts(r, ~is_equal) / (n_up * n_down * unit)
         phases = x @ self.wave_vectors.T
         powers = (jnp.sum(jnp.cos(phases), axis=0) ** 2 + jnp.sum(jnp.sin(phases), axis=0) ** 2) / len(x)
-        totals = jnp.zeros(len(self.lengths)).at[self.shells].add(powers)
-        return values | {"structure_factor": totals / jnp.zeros(len(self.lengths)).at[self.shells].add(1.0)}
+        return values | {"structure_factor": _mean_of_shells(powers, self.shells, len(self.lengths))}
+
+    def _one_body(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
+        space = self.hamiltonian.space
+        shifts, ratios = moved_ratios(ansatz, space, x)
+        angles = shifts @ self.momenta.T
+        occupations = ratios[:, 0] @ jnp.cos(angles) + ratios[:, 1] @ jnp.sin(angles)
+        n_spins = (space.n_up > 0) + (space.n_down > 0)
+        unit = len(x) * self._volumes() / jnp.abs(jnp.linalg.det(jnp.asarray(space.cell)))
+        return {
+            "momentum_distribution": _mean_of_shells(
+                occupations / n_spins, self.momentum_shells, len(self.momentum_lengths)
+            ),
+            "density_matrix": self._counts(shifts, ratios[:, 0]) / unit,
+        }
 
     def _counts(self, r: Float[Array, "n dim"], weights) -> Float[Array, " bins"]:
         """How much weight has its |r| in each bin."""
@@ -96,7 +121,8 @@ def particle_estimates(
         mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
         axes = {}
         if np.ndim(mean):
-            axes = {"k": local.lengths} if name == "structure_factor" else {"r": local.middles}
+            lengths = {"structure_factor": local.lengths, "momentum_distribution": local.momentum_lengths}
+            axes = {"k": lengths[name]} if name in lengths else {"r": local.middles}
         is_energy = name == "virial" or name.endswith("_energy")
         unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
         found[name] = Observable(mean[()], error[()], unit, _long_name(name), axes)
@@ -110,6 +136,8 @@ def _long_name(name: str) -> str:
         "density": "particles in a unit of volume at a distance from the origin",
         "pair_equal": "pair distribution g(r) of equal spins, volume/N_s^2 <sum_(i!=j) delta(r - r_ij)>",
         "pair_opposite": "pair distribution g(r) of opposite spins, volume/(N_up N_down) <sum delta(r - r_ij)>",
+        "momentum_distribution": "n(k), the occupation of a plane wave by a spin, averaged over k of one length",
+        "density_matrix": "rho(r), one-body density matrix over the density, averaged over directions",
         "structure_factor": "S(k) = <|sum_j exp(ik.r_j)|^2>/N, averaged over k of one length",
     }
     return texts.get(name, f"{name.removesuffix('_energy')} part of the potential energy")
@@ -122,12 +150,20 @@ def _inner_radius(space: Particles) -> float:
     return float(np.min(lengths[lengths > 0]) / 2)
 
 
-def _wave_vectors(cell: Float[np.ndarray, "dim dim"]):
-    """Half of the reciprocal lattice vectors, k and not −k, of a few lengths; the lengths; which one each has."""
-    reciprocal = 2 * np.pi * np.linalg.inv(cell).T
-    numbers = np.indices((2 * LARGEST_K + 1,) * len(cell)).reshape(len(cell), -1).T - LARGEST_K
-    numbers = numbers[len(numbers) // 2 + 1 :]
-    vectors = numbers @ reciprocal
+def _mean_of_shells(
+    values: Float[Array, " vectors"], shells: Int[Array | np.ndarray, " vectors"], n_shells: int
+) -> Float[Array, " n_shells"]:
+    """The averages over the vectors of each length."""
+    totals = jnp.zeros(n_shells)
+    return totals.at[shells].add(values) / totals.at[shells].add(1.0)
+
+
+def _shells(
+    cell: Float[np.ndarray, "dim dim"], twist: Sequence[float] | float, *, is_half: bool
+) -> tuple[Float[np.ndarray, "vectors dim"], Float[np.ndarray, " shells"], Int[np.ndarray, " vectors"]]:
+    """Short reciprocal lattice vectors with a twist, or half of them, k and not −k; the lengths; which each has."""
+    numbers = np.indices((2 * LARGEST_K + 3,) * len(cell)).reshape(len(cell), -1).T - LARGEST_K - 1
+    vectors = wave_vectors(numbers[len(numbers) // 2 + 1 :] if is_half else numbers, cell, twist)
     lengths = np.round(np.linalg.norm(vectors, axis=1), 9)
     is_complete = lengths <= LARGEST_K * 2 * np.pi / np.max(np.linalg.norm(cell, axis=1)) + 1e-9
     lengths, shells = np.unique(lengths[is_complete], return_inverse=True)

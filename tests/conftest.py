@@ -43,6 +43,7 @@ def pytest_configure(config):
         if config.made_cache:
             os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="nqs-tests-")
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        os.environ.setdefault("NPROC", "1")  # as the programs set it themselves
         if "XLA_FLAGS" not in os.environ and are_known(QUICK_TO_COMPILE):
             os.environ["XLA_FLAGS"] = QUICK_TO_COMPILE
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

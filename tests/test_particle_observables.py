@@ -56,8 +56,22 @@ def test_the_free_gas():
     directions /= np.linalg.norm(directions, axis=1)[:, None]
     waves = np.exp(2j * np.pi / length * np.einsum("r,nd,kd->rnk", r, directions, momenta)).mean(axis=2)
     assert_agrees(found["pair_equal"], 1 - np.mean(np.abs(waves) ** 2, axis=1))
+    norm = np.linalg.norm
+    filled, shell = 2 * np.pi / length * norm(momenta, axis=1).max(), found["momentum_distribution"].axes["k"]
+    assert_agrees(found["momentum_distribution"], (shell < filled + 1e-6).astype(float))
+    assert_agrees(found["density_matrix"], np.mean(waves, axis=1).real)
     assert found["kinetic_energy"].mean == pytest.approx(gas.reference_energy(), rel=1e-9)
     assert found["kinetic_energy"].error == 0
+
+
+def test_the_occupations_of_a_twisted_gas():
+    """Electrons of one spin fill the waves nearest to −θ; with a Jastrow factor the trace is still their number."""
+    gas = ElectronGas(7, 0, 1.0, interaction="none", twist=(0.1, 0.2, -0.15), open_shells=True)
+    found = measured(gas)["momentum_distribution"]
+    filled = 2 * np.pi / float(np.asarray(gas.space.cell)[0, 0]) * np.linalg.norm(gas.momenta()[0] + gas.twist, axis=1)
+    exact = [np.mean(np.isin(round(float(k), 6), np.round(filled, 6))) for k in found.axes["k"]]
+    assert sum(exact) == len(set(np.round(filled, 6)))
+    assert_agrees(found, exact)
 
 
 def test_levels_of_a_trap():

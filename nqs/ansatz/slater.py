@@ -14,12 +14,14 @@ class Slater(Ansatz):
     """ψ = ∏_σ det φ_μ(√α r_i), a determinant for each spin; log |ψ| where the orbitals are real.
 
     `species` are the orbitals of each spin that occurs, up first, `sizes` how many particles have it.
-    α = exp(`log_scale`) begins at 1; with `log_scale` None there is no parameter.
+    α = exp(`log_scale`) begins at 1; with `log_scale` None there is no parameter. `has_sign` makes log ψ complex also
+    where the orbitals are real, iπ for a negative ψ.
     """
 
     species: tuple[Orbitals, ...]
     sizes: tuple[int, ...] = eqx.field(static=True)
     log_scale: Float[Array, ""] | None
+    has_sign: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -28,7 +30,9 @@ class Slater(Ansatz):
         *,
         is_scaled: bool = False,
         dtype: str = "float64",
+        has_sign: bool = False,
     ):
+        self.has_sign = has_sign
         self.species, self.sizes = tuple(species), tuple(sizes)
         self.log_scale = jnp.zeros((), dtype) if is_scaled else None
 
@@ -47,9 +51,16 @@ class Slater(Ansatz):
             values = orbitals.values(mine)
             if log_factors is not None:
                 values = values * jnp.exp(log_factors[spin])
+            if self.has_sign:
+                values = values.astype(jnp.result_type(values, jnp.complex64))
             total += log_determinant(values) + jnp.sum(orbitals.log_envelope(mine))
             start += size
         return total
+
+    def signed(self) -> "Slater":
+        """The same with `has_sign`."""
+        copy = Slater(self.species, self.sizes, is_scaled=self.log_scale is not None, has_sign=True)
+        return copy if self.log_scale is None else eqx.tree_at(lambda one: one.log_scale, copy, self.log_scale)
 
 
 def log_determinant(matrix: Inexact[Array, "n n"]) -> Inexact[Array, ""]:
