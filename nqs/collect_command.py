@@ -15,7 +15,7 @@ from nqs.results import AXES, HISTORY, MEASURED, Observable, labels
 from nqs.scan_file import Scan, short_keys
 from nqs.scan_grid import Place
 from nqs.scan_state import State, read_scan, state_of
-from nqs.scan_values import as_text
+from nqs.scan_values import as_number, as_text
 
 STEP, STATUS = "step", "status"
 
@@ -63,7 +63,7 @@ def dataset(scan: Scan, states: dict[Place, State]) -> Group:
 
     A dimension has the name of its first key (the whole key where something measured has its last word); keys that
     change with it are coordinates along it. A result of another configuration is left out, and an observable whose
-    axes are not those of the first point.
+    axes are not a part of those of the largest point, as wave numbers of another size.
     """
     found = {place: state.own for place, state in states.items() if state.own is not None}
     unit = next(iter(found.values())).energy_unit
@@ -96,10 +96,10 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
     """An observable, its error, and its axes, which have the name of the observable before them: lengths may differ
     between observables.
     """
-    first = next(iter(found.values()))
+    first = max(found.values(), key=lambda one: np.size(one.mean))
     axes = {f"{name}_{axis}": values for axis, values in first.axes.items()}
     sizes = {axis: len(values) for axis, values in axes.items()}
-    alike = {place: one for place, one in found.items() if _same_axes(one, first)}
+    alike = {place: one for place, one in found.items() if _begins_with(first, one)}
     described = {"units": first.units, "long_name": first.long_name}
     error = {**described, "long_name": f"statistical error (one standard deviation) of: {first.long_name}"}
     items: dict[str, Group | Dataset] = {
@@ -111,14 +111,16 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
     return items
 
 
-def _same_axes(one: Observable, other: Observable) -> bool:
+def _begins_with(one: Observable, other: Observable) -> bool:
+    """Whether the axes of the other are those of this one as far as they go."""
     return one.axes.keys() == other.axes.keys() and all(
-        np.array_equal(values, other.axes[axis]) for axis, values in one.axes.items()
+        np.array_equal(values, one.axes[axis][: len(values)]) for axis, values in other.axes.items()
     )
 
 
 def _coordinate(values: tuple[Any, ...]) -> np.ndarray:
     """Numbers as numbers, anything else as it is written in the names of points."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return np.array(values)
+    numbers = [as_number(value) for value in values]
+    if None not in numbers:
+        return np.array(numbers)
     return np.array([as_text(value, place) for place, value in enumerate(values)])

@@ -12,11 +12,12 @@ from nqs import run_file
 from nqs.errors import InputError
 from nqs.extrapolation import to_zero_variance
 from nqs.plot import Series
-from nqs.result_files import is_scan, left_out, results_of
+from nqs.result_files import is_scan, left_out, result_file, results_of
 from nqs.results import ENERGY, MEASURED, Result
 from nqs.scan_file import Point, Scan
 from nqs.scan_state import read_scan, state_of
-from nqs.scan_values import as_text
+from nqs.scan_values import as_number, as_text
+from nqs.schema import Custom
 from nqs.text import with_error
 from nqs.writer import read
 
@@ -42,9 +43,9 @@ def plot(
         elif is_scan(first):
             said = _scan(read_scan(first, {}), name or ENERGY, against, picture)
         elif name is None:
-            said = _history(first, picture)
+            said = _history(result_file(first), picture)
         else:
-            said = _observable(first, name, picture)
+            said = _observable(result_file(first), name, picture)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -137,7 +138,8 @@ def _x(scan: Scan, point: Point, key: str) -> float | str:
     """The value of a key, as text if it is no number."""
     value = point.values[key]
     places = zip(scan.dimensions, point.place, strict=True)
-    return value if isinstance(value, int | float) else as_text(value, next(i for d, i in places if key in d.keys))
+    number = as_number(value)
+    return number if number is not None else as_text(value, next(i for d, i in places if key in d.keys))
 
 
 def _exact_curves(scan: Scan, points: list[Point], key: str, x: np.ndarray) -> Iterator[Series]:
@@ -154,25 +156,40 @@ def _exact_curves(scan: Scan, points: list[Point], key: str, x: np.ndarray) -> I
     grid, seen = np.linspace(x.min(), x.max(), N_POINTS) if x.dtype.kind == "f" else np.unique(x), []
     for config in (point.config for point in points if point.config is not None):
         content, energies = tomllib.loads(run_file.to_toml(config)), []
+        is_custom = isinstance(config.hamiltonian, Custom)
+        place = key.replace("hamiltonian.", "hamiltonian.arguments.") if is_custom else key
         for value in grid.tolist():
             try:
-                changed = run_file.parse(run_file.put(content, {key: value}), scan.name)
-            except InputError:  # a value between two that are possible
+                changed = run_file.parse(run_file.put(content, {place: value}), scan.name)
+                if not energies and changed.hamiltonian in seen:
+                    break
+                energy = build_only_hamiltonian(changed, scan.name).reference_energy()
+            except InputError:  # a value between two that are possible, or a class that is not to be found from here
                 energies.append(None)
                 continue
-            if not energies and changed.hamiltonian in seen:
-                break
             if not energies:
                 seen.append(changed.hamiltonian)
-            energies.append(build_only_hamiltonian(changed, scan.name).reference_energy())
+            energies.append(energy)
         if any(energy is not None for energy in energies):
             yield Series("exact", grid, np.array(energies, dtype=np.float64), np.zeros(len(grid)))
+
+
+def _are_same(instances: list[dict[str, np.ndarray]]) -> bool:
+    """Whether all instances of disorder have the same numbers."""
+    return all(
+        one.keys() == instances[0].keys()
+        and all(np.array_equal(values, instances[0][name]) for name, values in one.items())
+        for one in instances
+    )
 
 
 def _extrapolation(paths: list[Path], picture: Path) -> str:
     found, changes, refusals = results_of(paths)
     if refusals or changes:
         raise InputError((refusals + changes)[0])
+    tables = [run_file.parse_text(one.config, str(path)).hamiltonian for path, one in found if one.config]
+    if any(table != tables[0] for table in tables) or not _are_same([one.instance for _, one in found]):
+        raise InputError("nqs plot --extrapolate: several Hamiltonians have no common energy; name the results of one")
     measured = [result.measured for _, result in found if result.measured]
     variances, energies, errors, references = (
         np.array([one[name] for one in measured]) for name in ("variance", "energy", "energy_error", "reference")

@@ -106,11 +106,11 @@ def print_report(named: list[tuple[Path, Result]]) -> None:
     names = list(dict.fromkeys(name for _, result in named for name in scalars(result.observables)))
     if not names:
         return
-    table = Table("observable", *(path.stem for path, _ in named))
-    for name in names:
-        found = [scalars(result.observables).get(name) for _, result in named]
-        table.add_row(name, *("-" if one is None else _number(one) for one in found))
-    Console(width=max(200, 40 * len(named)), soft_wrap=True, markup=False, emoji=False).print(table)
+    table = Table("result", *names)
+    for path, result in named:
+        found = [scalars(result.observables).get(name) for name in names]
+        table.add_row(path.stem, *("-" if one is None else _number(one) for one in found))
+    Console(width=max(200, 40 * len(names)), soft_wrap=True, markup=False, emoji=False).print(table)
 
 
 def scalar_lines(observables: dict[str, Observable]) -> list[str]:

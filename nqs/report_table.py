@@ -76,6 +76,7 @@ def _numbers(result: Result) -> dict[str, Any]:
         **{name: float(one.mean) for name, one in scalars(result.observables).items()},
         **{f"{name}_error": float(one.error) for name, one in scalars(result.observables).items()},
         "wall_time": result.history["wall_time"][-1] if result.n_steps else 0.0,
+        "snapshot_seconds": sum(launch.get("snapshot_seconds", 0.0) for launch in result.provenance),
         "warnings": "; ".join(warnings(result)),
     }
 

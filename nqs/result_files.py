@@ -3,15 +3,28 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from nqs import run_file
 from nqs.errors import InputError
 from nqs.results import Result
 from nqs.scan_state import State, read_scan, state_of
+from nqs.source import is_hdf5
 from nqs.writer import read
 
 
 def is_scan(path: Path) -> bool:
-    """Whether a path is a scan file or the folder of a scan, and not a result."""
-    return path.is_dir() or path.suffix == ".toml"
+    """Whether a path is a scan file or the folder of a scan, and not a result or a run file.
+
+    Raises `InputError` if it cannot be read.
+    """
+    return path.is_dir() or (not is_hdf5(path) and path.suffix == ".toml" and "scan" in run_file.tables(path))
+
+
+def result_file(path: Path) -> Path:
+    """The result itself, or the one that a run file writes.
+
+    Raises `InputError` for a run file that is wrong.
+    """
+    return Path(run_file.read(path, {}).run.output or "") if path.suffix == ".toml" else path
 
 
 def left_out(states: Iterable[State]) -> str:
@@ -33,7 +46,7 @@ def results_of(paths: list[Path]) -> tuple[list[tuple[Path, Result]], list[str],
                 changes += [f"{file.stem}: changed ({s.note})" for file, s in states if s.progress == "changed"]
                 refusals += [state.note for _, state in states if state.progress == "broken"]
             else:
-                found.append((path, read(path)))
+                found.append((path, read(result_file(path))))
         except InputError as error:
             refusals.append(str(error))
     return found, changes, refusals

@@ -1,5 +1,6 @@
 """How far the points of a scan are: what their files say, and the manifest in their folder."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from nqs import files, run_file, scan_file
 from nqs.errors import InputError
+from nqs.lock import is_being_written
 from nqs.results import FAILED, Result
 from nqs.scan_file import Point, Scan
 from nqs.schema import Config
@@ -41,7 +43,7 @@ def state_of(point: Point) -> State:
         return State("wrong", note=point.error)
     try:
         if not exists(point.path):
-            return State("missing")
+            return State("running", note="starting") if is_being_written(point.path) else State("missing")
         result = read(point.path)
     except InputError as error:
         return State("broken", note=str(error))
@@ -51,7 +53,9 @@ def state_of(point: Point) -> State:
         return State("changed", result, str(error))
     if changes:
         return State("changed", result, "; ".join(changes))
-    return state_of_result(result, point.config)
+    state = state_of_result(result, point.config)
+    is_starting = state.progress in ("interrupted", "failed") and is_being_written(point.path)
+    return State("running", result, "starting") if is_starting else state
 
 
 def _as_there(config: Config, result: Result, name: str) -> Config:
@@ -84,8 +88,11 @@ def write_manifest(scan: Scan) -> None:
     Raises `InputError` if it cannot be written.
     """
     path = scan.folder / MANIFEST
+    name = scan.name
+    if _is_copy(Path(name), scan.folder) and exists(path):
+        name = str(run_file.tables(path).get("file", name))
     content: dict[str, Any] = {
-        "file": scan.name,
+        "file": name,
         "points": [_entry(point) for point in scan.points],
         "scan_file": scan.content,
     }
@@ -94,6 +101,11 @@ def write_manifest(scan: Scan) -> None:
         files.write_text(path, tomli_w.dumps(content))
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _is_copy(path: Path, folder: Path) -> bool:
+    """Whether a scan file is the copy that `nqs submit` makes for a job: classes are beside the one it was made of."""
+    return re.fullmatch(rf"{re.escape(folder.name)}\.[0-9a-f]{{8}}\.toml", path.name) is not None
 
 
 def _entry(point: Point) -> dict[str, Any]:

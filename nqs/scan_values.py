@@ -34,15 +34,15 @@ class Range(Table, frozen=True, kw_only=True):
         if (self.number is None) == (self.step is None):
             raise ValueError("a range needs either number or step")
         if self.scale == "log":
-            return self._logarithmic()
-        if self.step is None:
+            found = self._logarithmic()
+        elif self.step is None:
             n = (self.number or 0) - 1
             found = [self.start + (self.stop - self.start) * i / n for i in range(n + 1)]
         else:
             found = self._stepped(self.step)
-        if isinstance(self.start, int) and all(float(value).is_integer() for value in found):
-            return tuple(int(value) for value in found)
-        return tuple(_rounded(value) for value in found)
+        found = [_rounded(value) for value in found]
+        is_whole = isinstance(self.start, int) and all(value.is_integer() for value in found)
+        return tuple(int(value) for value in found) if is_whole else tuple(found)
 
     def _stepped(self, step: float) -> list[float]:
         if step == 0 or (self.stop - self.start) / step < 0:
@@ -52,11 +52,11 @@ class Range(Table, frozen=True, kw_only=True):
             raise ValueError(f"{count} values are more than {MAX_VALUES}")
         return [self.start + step * i for i in range(count)]
 
-    def _logarithmic(self) -> tuple[float, ...]:
+    def _logarithmic(self) -> list[float]:
         if self.number is None or self.start <= 0 or self.stop <= 0:
             raise ValueError("a logarithmic range needs a number of values between two that are positive")
         first, last, n = math.log(self.start), math.log(self.stop), self.number - 1
-        return tuple(_rounded(math.exp(first + (last - first) * i / n)) for i in range(n + 1))
+        return [math.exp(first + (last - first) * i / n) for i in range(n + 1)]
 
 
 def values_of(given: Any) -> tuple[Any, ...]:
@@ -74,10 +74,10 @@ def values_of(given: Any) -> tuple[Any, ...]:
 
 
 def keys_in(tables: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each key with what is given for it, from tables in tables; a table with a `start` is a range."""
+    """Each key with what is given for it, from tables in tables; a table with a `start` or a `stop` is a range."""
     for name, given in tables.items():
         full = f"{path}.{name}" if path else name
-        if isinstance(given, dict) and "start" not in given:
+        if isinstance(given, dict) and not {"start", "stop"} & given.keys():
             yield from keys_in(given, full)
         else:
             yield full, given
@@ -87,13 +87,22 @@ def as_text(value: Any, place: int) -> str:
     """A value in the name of a point: a number or a word itself, [4, 6] as 4x6, anything else as its place."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value:.{DIGITS}g}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value + 0.0:.{DIGITS}g}"  # no sign of zero
     if isinstance(value, list):
         text = "x".join(as_text(part, place) for part in value)
     else:
-        text = value if isinstance(value, str) else ""
+        text = value.replace(":", ".") if isinstance(value, str) else ""
     return text if PLAIN.fullmatch(text) and len(text) <= LONGEST_TEXT else f"item{place}"
+
+
+def as_number(value: Any) -> float | int | None:
+    """A number, alone or as the only one of a list (the length of a chain); None for anything else."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _rounded(value: float) -> float:

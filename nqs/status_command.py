@@ -11,7 +11,7 @@ from rich.table import Table
 
 from nqs import run_file
 from nqs.errors import InputError
-from nqs.result_files import is_scan
+from nqs.result_files import is_scan, result_file
 from nqs.results import Result
 from nqs.scan_state import State, read_scan, state_of, state_of_result
 from nqs.schema import Config
@@ -38,6 +38,7 @@ def status(paths: list[Path]) -> int:
 def _states(path: Path) -> list[tuple[Path, Config | None, State]]:
     if is_scan(path):
         return [(point.path, point.config, state_of(point)) for point in read_scan(path, {}).points]
+    path = result_file(path)
     result = read(path)
     config = run_file.parse_text(result.config, str(path)) if result.config else None
     return [(path, config, state_of_result(result, config))]

@@ -13,9 +13,10 @@ import tomli_w
 from nqs import run_file
 from nqs.errors import InputError
 from nqs.lock import is_being_written
-from nqs.scan_state import read_scan, state_of
+from nqs.result_files import is_scan
+from nqs.scan_state import read_scan, state_of, write_manifest
 from nqs.schema import Config
-from nqs.source import is_hdf5, read_source, result_to_continue
+from nqs.source import read_source, result_to_continue
 
 # Minutes, minutes:seconds, hours:minutes:seconds, or days-hours with the same after it.
 TIME = re.compile(r"\d+(:\d\d?){0,2}|\d+-\d+(:\d\d?){0,2}")
@@ -64,7 +65,7 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
         raise InputError(f"--time {job.time}: not a time of Slurm, such as 30 (minutes), 4:00:00 or 2-12:00:00")
     if job.partition is not None and not re.fullmatch(PARTITION, job.partition):
         raise InputError(f"--partition {job.partition}: not the name of a partition")
-    work = _scan(path, overrides) if _is_scan(path) else _run(path, overrides)
+    work = _scan(path, overrides) if is_scan(path) else _run(path, overrides)
     if job.ranks > work.n_chains:
         raise InputError(f"--ranks {job.ranks}: more than sampler.n_chains = {work.n_chains}: every rank needs a chain")
     name = f"{work.target.name}.{hashlib.sha256(work.content.encode()).hexdigest()[:8]}.toml"
@@ -76,10 +77,12 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
         return text
     if copy is not None:
         _write(copy, work.content)
+    if work.tasks:
+        write_manifest(read_scan(path, overrides))
     script = work.target.with_name(work.target.name + ".sbatch")
     _write(script, text)
     number = _sbatch(script)
-    return f"{script}: submitted as job {number}" + (f", tasks {work.tasks}" if work.tasks else "")
+    return f"{script}: submitted as job {number}" + (f", tasks {work.tasks} of {work.target}" if work.tasks else "")
 
 
 def batch_script(template: str, name: str, options: dict[str, str], first: list[str]) -> str:
@@ -112,10 +115,6 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _is_scan(path: Path) -> bool:
-    return path.is_dir() or (not is_hdf5(path) and "scan" in run_file.tables(path))
 
 
 def _run(path: Path, overrides: dict[str, str]) -> _Work:

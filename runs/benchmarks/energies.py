@@ -34,6 +34,7 @@ ROWS = (
     Row("ising_ring_80_alpha_2", 5e-5, "8(1)e-5"),
     Row("ising_ring_80_alpha_4", 2e-5, "9(6)e-6"),
     Row("heisenberg_ring_80_alpha_2", 1e-4, "1.0(1)e-4"),
+    Row("heisenberg_ring_80_alpha_4", 2e-5, "1.8(5)e-5"),
 )
 
 
