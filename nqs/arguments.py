@@ -133,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
         help="sites of the entropy, as 0-9 or 0,1,4-6; the first half if not given",
     )
 
-    some = "result file (HDF5), scan file, or folder of a scan"
+    some = "result file (HDF5), run file or scan file (TOML), or folder of a scan"
     status = commands.add_parser("status", help="print what is done, running, interrupted, failed and missing")
     status.add_argument("files", type=Path, nargs="+", metavar="FILE", help=some)
 

@@ -3,13 +3,19 @@
 import logging
 import os
 
+import jax
 import pytest
 from launching import SMALL, call
 
+import nqs
+from hamiltonians.space import Spins
 from nqs import progress, text
+from nqs.ansatz.jastrow import Jastrow
+from nqs.parallel import Communicator
 from nqs.progress import ProgressReport
 from nqs.rank_log import RankLog
 from nqs.report import with_error_scientific
+from nqs.sampler import passes
 
 ROW = {"step": 4.0, "energy": -9.3461, "energy_error": 0.0123, "acceptance": 0.4}
 
@@ -23,6 +29,17 @@ def test_a_log_has_a_line_now_and_then_and_the_messages(capsys, monkeypatch):
     assert lines[0].startswith("step 5/10  E = -9.346 ± 0.012  acceptance 0.40")
     assert lines[0].endswith("s left")
     assert lines[1:] == ["nqs: chains disagree"]
+
+
+def test_a_long_measurement_says_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(passes, "LOG_SECONDS", 0.0)
+    sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=2, n_samples=4)
+    options = (sampler, jax.random.key(0), Communicator(), 7, 0)
+    with ProgressReport(0, 10, rank=0, label="field=1"):
+        samples = list(passes.independent_pass(Spins(4), Jastrow(4, key=jax.random.key(0)), *options))
+    assert len(samples) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"nqs: field=1: measuring: {n} of 8 samples" for n in (4, 8)]
 
 
 def test_lines_do_not_come_at_every_step(capsys):

@@ -1,5 +1,7 @@
 """Samples of a wave function whose parameters stay as they are."""
 
+import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,10 @@ from jaxtyping import Array, Int, Key, Num
 from nqs.ansatz.base import Ansatz
 from nqs.parallel import Communicator
 from nqs.sampler.base import Sampler, SamplerInfo, sample
+
+# Of a pass, between two of its lines in a log.
+LOG_SECONDS = 30.0
+logger = logging.getLogger("nqs")
 
 
 def n_steps(sampler: Sampler, n_samples: int) -> int:
@@ -28,12 +34,16 @@ def sampling_pass(
 ) -> Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]:
     """`n_samples`, rounded up to whole steps of the sampler, of the chains with these global numbers, step by step.
 
-    The chains start at `x` and are burnt in for `burn_in` sweeps.
+    The chains start at `x` and are burnt in for `burn_in` sweeps. A long pass says in the log how far it is.
     """
-    for step in range(n_steps(sampler, n_samples)):
+    total, last_line = n_steps(sampler, n_samples), time.monotonic()
+    for step in range(total):
         extra = jnp.asarray(burn_in if step == 0 else 0)
         samples, x, info = sample(sampler, ansatz, jax.random.fold_in(key, step), chains, x, extra)
         yield samples, info
+        if time.monotonic() - last_line >= LOG_SECONDS:
+            last_line = time.monotonic()
+            logger.info("measuring: %d of %d samples", (step + 1) * sampler.n_samples, total * sampler.n_samples)
 
 
 def independent_pass(
