@@ -1,11 +1,12 @@
 """Particles in a harmonic trap: quantum dots and trapped bosons."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from hamiltonians.continuum import ContinuumHamiltonian, pairs
 from hamiltonians.lattice import OneEach, one_each
@@ -98,12 +99,17 @@ class HarmonicTrap(ContinuumHamiltonian):
     def lower_bound(self) -> float:
         """The energy without interaction, as every interaction repels."""
         counts = [1] * self.space.n_particles if self.space.are_bosons else [self.space.n_up, self.space.n_down]
-        return sum(float(np.sum(oscillator_levels(n, self.omega))) for n in counts)
+        omega = np.asarray(self.omega)
+        return sum(float(np.sum((lowest_quanta(n, omega.tolist()) + 0.5) @ omega)) for n in counts)
 
 
-def oscillator_levels(n: int, omega: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " n"]:
-    """The n lowest levels Σ_k ω_k (n_k + ½), ascending."""
-    levels = np.zeros(1)
+def lowest_quanta(n: int, omega: Sequence[float]) -> Int[np.ndarray, "n dim"]:
+    """The quantum numbers n_k of the n states of lowest energy Σ_k ω_k n_k, equal ones in lexical order."""
+    found, energies = np.zeros((1, 0), int), np.zeros(1)
     for frequency in omega:
-        levels = np.sort(np.add.outer(levels, frequency * (np.arange(n) + 0.5)).ravel())[:n]
-    return levels
+        numbers = np.tile(np.arange(n), len(found))
+        found = np.column_stack([np.repeat(found, n, axis=0), numbers])
+        energies = np.round(np.repeat(energies, n) + frequency * numbers, 9)
+        lowest = np.lexsort((*found.T[::-1], energies))[:n]
+        found, energies = found[lowest], energies[lowest]
+    return found

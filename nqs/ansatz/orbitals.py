@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
 
+from hamiltonians.trap import lowest_quanta
 from nqs.ansatz.geometry import Geometry
 
 
@@ -85,7 +86,7 @@ class Oscillator(Orbitals):
 
     def __init__(self, n_orbitals: int, omega: Sequence[float], *, has_envelope: bool = True):
         self.omega, self.has_envelope = tuple(float(value) for value in omega), has_envelope
-        self.quanta = lowest_quanta(n_orbitals, self.omega)
+        self.quanta = tuple(tuple(map(int, one)) for one in lowest_quanta(n_orbitals, self.omega))
         self.classes = tuple(range(n_orbitals))
 
     def values(self, r: Inexact[Array, "n dim"]) -> Inexact[Array, "n n_orbitals"]:
@@ -100,11 +101,3 @@ class Oscillator(Orbitals):
         if not self.has_envelope:
             return super().log_envelope(r)
         return -jnp.sum(r**2 * jnp.asarray(np.array(self.omega) / 2, r.dtype), axis=1)
-
-
-def lowest_quanta(n_orbitals: int, omega: Sequence[float]) -> tuple[tuple[int, ...], ...]:
-    """The quantum numbers of the `n_orbitals` states of lowest energy Σ_k ω_k n_k, equal ones in lexical order."""
-    counts = np.indices((n_orbitals,) * len(omega)).reshape(len(omega), -1).T
-    energies = np.round(counts @ np.array(omega), 9)
-    order = np.lexsort((*counts.T[::-1], energies))[:n_orbitals]
-    return tuple(tuple(int(n) for n in counts[index]) for index in order)
