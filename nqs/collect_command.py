@@ -18,6 +18,7 @@ from nqs.scan_state import State, read_scan, state_of
 from nqs.scan_values import as_number, as_text
 
 STEP, STATUS = "step", "status"
+DISPLACEMENTS = ("dx", "dy", "dz")
 
 
 def collect(path: Path, output: Path | None) -> int:
@@ -63,7 +64,7 @@ def dataset(scan: Scan, states: dict[Place, State]) -> Group:
 
     A dimension has the name of its first key (the whole key where something measured has its last word); keys that
     change with it are coordinates along it. A result of another configuration is left out, and an observable whose
-    axes are not a part of those of the largest point, as wave numbers of another size.
+    axes are not those of the largest point, but for displacements, which are the first ones of a larger system.
     """
     found = {place: state.own for place, state in states.items() if state.own is not None}
     unit = next(iter(found.values())).energy_unit
@@ -112,9 +113,10 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
 
 
 def _begins_with(one: Observable, other: Observable) -> bool:
-    """Whether the axes of the other are those of this one as far as they go."""
+    """Whether the axes of the other are those of this one, displacements as far as they go."""
     return one.axes.keys() == other.axes.keys() and all(
-        np.array_equal(values, one.axes[axis][: len(values)]) for axis, values in other.axes.items()
+        np.array_equal(values, one.axes[axis][: len(values)] if axis in DISPLACEMENTS else one.axes[axis])
+        for axis, values in other.axes.items()
     )
 
 

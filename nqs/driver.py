@@ -26,7 +26,7 @@ from nqs.recorder import Recorder
 from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
 from nqs.sampler.base import Sampler, sample
-from nqs.state import MEASURE, START, TRAIN, State, stream
+from nqs.state import MEASURE, RESTART, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
     blocks_per_chain,
@@ -128,8 +128,8 @@ class VMC:
         sampler, theta = self.sampler, jnp.asarray(state.theta)
         ansatz = self.view.build(theta)
         key = jax.random.fold_in(stream(self.seed, TRAIN), state.step)
-        x, extra = self._chains(state)
-        samples, x, info = sample(sampler, ansatz, key, self.chains, x, jnp.asarray(extra))
+        x_before, extra = self._chains(state)
+        samples, x, info = sample(sampler, ansatz, key, self.chains, x_before, jnp.asarray(extra))
         energies = local_energies(self.hamiltonian, ansatz, samples, self.chunk_size)
         shift = jnp.asarray(state.shift)
         used, mean = clipped(self.communicator, energies, sampler.n_samples, self.optimizer.clip)
@@ -146,7 +146,8 @@ class VMC:
         delta_energies = np.asarray(energy_components((used - shift).ravel(), self.components)) - energy
         mean_o = sums.gradient[1:] / sampler.n_samples
         theta, optimizer = self._update(state, samples, delta_energies, mean_o, gradient)
-        window = np.concatenate([state.window, statistics.deviations[None]])[-WINDOW:]
+        recent = state.window if x_before is state.x else state.window[:0]
+        window = np.concatenate([recent, statistics.deviations[None]])[-WINDOW:]
         rhat, tau = window_diagnostics(window, sampler.samples_per_chain)
         row = {
             "step": float(state.step),
@@ -165,7 +166,7 @@ class VMC:
     def _chains(self, state: State) -> tuple[jax.Array, int]:
         """The chains that a step begins with, and how many sweeps they are burnt in for."""
         if state.step and self.restart_steps and state.step % self.restart_steps == 0:
-            key = jax.random.fold_in(stream(self.seed, START), state.step)
+            key = jax.random.fold_in(stream(self.seed, RESTART), state.step)
             return self.sampler.start(self.hamiltonian.space, key, self.chains), self.sampler.burn_in
         return state.x, self.sampler.burn_in if state.step == 0 else 0
 
@@ -251,16 +252,10 @@ class VMC:
         self, state: State, n_samples: int, burn_in: int, wishes: Wishes = lambda: np.zeros(2)
     ) -> dict[str, Any] | None:
         """The energy at the final parameters of a state, by `nqs.measure.measure_energy`; None if it was stopped."""
+        ansatz, key = self.view.build(jnp.asarray(state.final)), stream(self.seed, MEASURE)
+        settings = self.communicator, n_samples, burn_in, self.chunk_size
         return measure_energy(
-            self.hamiltonian,
-            self.view.build(jnp.asarray(state.final)),
-            self.sampler,
-            stream(self.seed, MEASURE),
-            self.communicator,
-            n_samples,
-            burn_in,
-            self.chunk_size,
-            lambda: self.communicator.sum(wishes())[0] > 0,
+            self.hamiltonian, ansatz, self.sampler, key, *settings, lambda: self.communicator.sum(wishes())[0] > 0
         )
 
     def _update(self, state: State, samples, delta_energies, mean_o, gradient) -> tuple[np.ndarray, Any]:

@@ -28,10 +28,13 @@ def moved_ratios(
 
 
 def with_signs(ansatz: Ansatz) -> Ansatz:
-    """The same ψ, whose log has the sign of real determinants as an imaginary part."""
+    """The same ψ, whose log has the sign of real determinants as an imaginary part.
+
+    It knows that of `Slater` only: a ψ of one's own, the modulus of which is given, is taken for positive.
+    """
 
     def is_slater(part: object) -> bool:
-        return isinstance(part, Slater)
+        return type(part) is Slater
 
     return jax.tree.map(lambda part: part.signed() if is_slater(part) else part, ansatz, is_leaf=is_slater)
 

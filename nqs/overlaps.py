@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int8, Key
+from jaxtyping import Array, Float, Int, Int8, Key
 
 from hamiltonians.space import Spins
 from nqs.ansatz.base import Ansatz
@@ -27,21 +27,31 @@ def measure_overlaps(
 ) -> Observable | None:
     """P(q), the same on every rank, from `n_samples` pairs; None if the pass was stopped.
 
-    q = Σ_i x_i x'_i/N for x and x' drawn independently from |ψ|², which has the N + 1 values −1, −1 + 2/N, …, 1; P(q)
-    are their probabilities, of sum 1 (G. Parisi, Phys. Rev. Lett. 50, 1946, 1983). Collective.
+    q = Σ_i x_i x′_i/N for x and x′ drawn independently from |ψ|², one of −1, −1 + 2/N, …, 1, every second of them where
+    the magnetisation is fixed; P(q) are their probabilities, of sum 1 (G. Parisi, Phys. Rev. Lett. 50, 1946, 1983). The
+    error of a value that was not seen is that of one sample, 1/n. Collective.
     """
     blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
+    possible = possible_agreements(space)
     for first, second in independent_pairs(space, ansatz, sampler, key, communicator, n_samples, burn_in):
-        blocks.add({"share": overlap_indicators(np.asarray(first), np.asarray(second))})
+        blocks.add({"share": overlap_indicators(np.asarray(first), np.asarray(second))[..., possible]})
         if is_stopped():
             return None
     sums, found = blocks.gathered(communicator), None
     if sums is not None:
         mean, error = jackknife(lambda means: means["share"], sums, blocks.sizes)
-        q = np.linspace(-1, 1, space.n_sites + 1)
-        text = "P(q), the probability of the overlap q = sum_i x_i x'_i/N of two independent configurations"
+        error = np.where(mean > 0, error, 1 / (sampler.n_chains * blocks.sizes.sum()))
+        q = 2 * possible / space.n_sites - 1
+        text = "P(q), the probability of the overlap q = sum_i x_i x′_i/N of two independent configurations"
         found = Observable(mean, error, "1", text, {"q": q})
     return communicator.broadcast_object(found)
+
+
+def possible_agreements(space: Spins) -> Int[np.ndarray, " values"]:
+    """At how many sites two configurations of a space can agree, ascending."""
+    if space.n_up is None:
+        return np.arange(space.n_sites + 1)
+    return space.n_sites - 2 * np.arange(min(space.n_up, space.n_sites - space.n_up), -1, -1)
 
 
 def overlap_indicators(

@@ -35,7 +35,8 @@ class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
     `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `farewells` is where ranks
-    that leave say so, if not one of its own. `threads` is the number of threads that each rank computes with.
+    that leave say so, if not one of its own. each rank computes with `threads` of XLA
+    and `blas_threads` in dense algebra.
     """
 
     def __init__(self, comm: Any = None, library: str = "none", farewells: Any = None):
@@ -44,7 +45,7 @@ class Communicator:
         self.library = library
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
-        self.threads: int = 1
+        self.threads = self.blas_threads = 1
 
     @property
     def is_root(self) -> bool:
@@ -61,7 +62,7 @@ class Communicator:
             return self
         comm = self._comm.Split(self.rank // ranks, self.rank)
         group = Communicator(comm, self.library, self._farewells)
-        group.threads = self.threads
+        group.threads, group.blas_threads = self.threads, self.blas_threads
         return group
 
     def share(self, n_chains: int) -> slice:
@@ -255,7 +256,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     if communicator.size == 1:
         refuse_foreign_launcher(communicator.library, environment)
     sharing = _ranks_that_share_cores(communicator)
-    communicator.threads = communicator.agreed(lambda: _limit_threads(sharing))
+    communicator.threads, communicator.blas_threads = communicator.agreed(lambda: _limit_threads(sharing))
     if communicator.size > 1 or is_started_by_mpirun(environment):
         end_with_launcher()
     if communicator.size > 1:
@@ -273,8 +274,8 @@ def _ranks_that_share_cores(communicator: Communicator) -> int:
     return communicator.gather_objects(place).count(place)
 
 
-def _limit_threads(sharing: int) -> int:
-    """One thread of XLA, and a share of the cores that this process may use for dense algebra; the threads of XLA.
+def _limit_threads(sharing: int) -> tuple[int, int]:
+    """One thread of XLA, and a share of the cores that this process may use for dense algebra; how many each has.
 
     A second thread of XLA gains nothing here, and with few of them LAPACK calls inside a program can wait for each
     other for ever: each of them splits its batch over the threads that they all run on. The environment reaches what
@@ -286,5 +287,6 @@ def _limit_threads(sharing: int) -> int:
         chosen = os.environ.setdefault(variable, threads)
         if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):
             raise InputError(f"{variable} = {chosen!r} in the environment: must be a number of threads")
-    threadpool_limits(int(os.environ["OPENBLAS_NUM_THREADS"]))
-    return int(os.environ["NPROC"])
+    blas_threads = int(os.environ["OPENBLAS_NUM_THREADS"])
+    threadpool_limits(blas_threads)
+    return int(os.environ["NPROC"]), blas_threads

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -13,7 +14,7 @@ from hamiltonians.space import Particles
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Sums, jackknife
 from nqs.laplacian import kinetic_energy
-from nqs.one_body import moved_ratios
+from nqs.one_body import moved_ratios, with_signs
 from nqs.results import Observable
 
 N_BINS = 40
@@ -31,7 +32,8 @@ class ParticleObservables(eqx.Module):
     in a cell, with Ω its volume and spheres up to its inner radius, g_σσ(r) = Ω/N_σ² ⟨Σ_{i≠j} δ(r − r_ij)⟩ of equal
     spins, averaged with weights N_σ², g_↑↓(r) = Ω/(N_↑N_↓) ⟨Σ_ij δ(r − r_ij)⟩, and S(k) = ⟨|Σ_j e^{ik·r_j}|²⟩/N,
     averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
-    spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions;
+    spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions, unless
+    ψ is that of a class which gives the modulus only;
     in open space the density n(r) around the origin, ∫ n dr = N.
     """
 
@@ -71,7 +73,8 @@ class ParticleObservables(eqx.Module):
             values["virial"] = 2 * kinetic - 2 * parts["trap"] + parts.get("interaction", 0.0)
         if hamiltonian.space.cell is None:
             return values | {"density": self._counts(x, jnp.ones(len(x))) / self._volumes()}
-        return values | self._pair_functions(x) | self._one_body(ansatz, x)
+        values |= self._pair_functions(x)
+        return values | self._one_body(ansatz, x) if self._has_sign(ansatz, x) else values
 
     def _pair_functions(self, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
         space = self.hamiltonian.space
@@ -84,6 +87,12 @@ class ParticleObservables(eqx.Module):
         phases = x @ self.wave_vectors.T
         powers = (jnp.sum(jnp.cos(phases), axis=0) ** 2 + jnp.sum(jnp.sin(phases), axis=0) ** 2) / len(x)
         return values | {"structure_factor": _mean_of_shells(powers, self.shells, len(self.lengths))}
+
+    def _has_sign(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> bool:
+        """Whether the sign of ψ is known: where it changes, log ψ must be complex."""
+        space = self.hamiltonian.space
+        is_positive = space.are_bosons or max(space.n_up, space.n_down) == 1
+        return is_positive or jnp.issubdtype(jax.eval_shape(with_signs(ansatz), x).dtype, jnp.complexfloating)
 
     def _one_body(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
         space = self.hamiltonian.space

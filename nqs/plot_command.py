@@ -160,7 +160,8 @@ def _exact_curves(scan: Scan, points: list[Point], key: str, x: np.ndarray) -> I
         place = key.replace("hamiltonian.", "hamiltonian.arguments.") if is_custom else key
         for value in grid.tolist():
             try:
-                changed = run_file.parse(run_file.put(content, {place: value}), scan.name)
+                given = [value] if isinstance(points[0].values[key], list) else value
+                changed = run_file.parse(run_file.put(content, {place: given}), scan.name)
                 if not energies and changed.hamiltonian in seen:
                     break
                 energy = build_only_hamiltonian(changed, scan.name).reference_energy()

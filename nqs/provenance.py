@@ -28,6 +28,7 @@ def describe_launch(communicator: Communicator, seed: int, hamiltonian: Any, ans
         "versions": _versions(communicator.library),
         "ranks": communicator.size,
         "threads": communicator.threads,
+        "blas_threads": communicator.blas_threads,
         "hosts": " ".join(sorted(set(hosts))),
         "machine": platform.machine(),
         "slurm_job": job,

@@ -37,14 +37,14 @@ class Range(Table, frozen=True, kw_only=True):
             found = self._logarithmic()
         elif self.step is None:
             n = (self.number or 0) - 1
-            found = [self.start + (self.stop - self.start) * i / n for i in range(n + 1)]
+            found = [_sum(self.start, (self.stop - self.start) * i, n) for i in range(n + 1)]
         else:
             found = self._stepped(self.step)
-        found = [_rounded(value) for value in found]
-        is_whole = isinstance(self.start, int) and all(value.is_integer() for value in found)
+        found = [value if isinstance(value, int) else _rounded(value) for value in found]
+        is_whole = isinstance(self.start, int) and all(float(value).is_integer() for value in found)
         return tuple(int(value) for value in found) if is_whole else tuple(found)
 
-    def _stepped(self, step: float) -> list[float]:
+    def _stepped(self, step: float | int) -> list[float | int]:
         if step == 0 or (self.stop - self.start) / step < 0:
             raise ValueError(f"no number of steps of {step:g} leads from {self.start:g} to {self.stop:g}")
         count = math.floor((self.stop - self.start) / step + 1e-9) + 1
@@ -103,6 +103,12 @@ def as_number(value: Any) -> float | int | None:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _sum(start: float | int, part: float | int, n: int) -> float | int:
+    """start + part/n, whole where whole numbers give that."""
+    is_whole = isinstance(start, int) and isinstance(part, int) and part % n == 0
+    return start + part // n if is_whole else start + part / n
 
 
 def _rounded(value: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
 # Every use of randomness has its own stream, folded into the seed.
-START, TRAIN, MEASURE, PARAMETERS, REPLICAS, OVERLAPS = range(6)
+START, TRAIN, MEASURE, PARAMETERS, REPLICAS, OVERLAPS, RESTART = range(7)
 
 
 def stream(seed: int, purpose: int) -> Key[Array, ""]:

@@ -63,7 +63,7 @@ def _columns(path: Path, config: Config | None, state: State) -> tuple[str, str,
         return "-", "-", state.note
     steps = f"{result.n_steps}/{config.run.steps}" if config is not None else str(result.n_steps)
     note = state.note
-    if state.progress == "running" and config is not None:
+    if state.progress == "running" and not note and config is not None:
         seconds = seconds_left(result, config, path.stat().st_mtime)
         if seconds is not None:
             end = datetime.fromtimestamp(time.time() + seconds).strftime("%d %b %H:%M")

@@ -77,11 +77,11 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
         return text
     if copy is not None:
         _write(copy, work.content)
-    if work.tasks:
-        write_manifest(read_scan(path, overrides))
     script = work.target.with_name(work.target.name + ".sbatch")
     _write(script, text)
     number = _sbatch(script)
+    if work.tasks:
+        write_manifest(read_scan(path, overrides))
     return f"{script}: submitted as job {number}" + (f", tasks {work.tasks} of {work.target}" if work.tasks else "")
 
 

@@ -44,9 +44,9 @@ def found_by(folder, ranks: int, cases: tuple[str, ...]) -> dict[str, np.ndarray
 
 
 def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch):
-    """Ten steps of one process and ten on three ranks are twenty of one process."""
+    """Ten steps of one process and ten on three ranks are twenty of one process; all chains start anew after seven."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small.toml").write_text(SMALL.replace("[sampler]", "[sampler]\nrestart_steps = 7"))
     for steps, output in ((20, "whole.h5"), (10, "parts.h5")):
         assert call("run", "small.toml", "--run.steps", steps, "--run.output", output) == 0
     done = nqs("run", "small.toml", "--run.steps", 20, "--run.output", "parts.h5", ranks=3, cwd=tmp_path)
@@ -56,6 +56,8 @@ def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch):
     assert len(parts["step"]) == 20
     np.testing.assert_allclose(parts["energy"], whole["energy"], rtol=1e-10)
     np.testing.assert_allclose(parts["rhat"], whole["rhat"], rtol=1e-6)
+    assert np.isnan(whole["rhat"][7])
+    assert np.isfinite(whole["rhat"][6])
 
 
 def test_a_foreign_launcher_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from nqs.ansatz.backflow import Backflow
 from nqs.ansatz.geometry import Geometry
 from nqs.ansatz.message_passing import MessagePassing
 from nqs.ansatz.product import Product
+from nqs.one_body import with_signs
 
 KEY = jax.random.key(0)
 
@@ -22,6 +23,7 @@ def correlated(make, space, twist, **options):
     return scrambled(Product((wave, pair_jastrow(space))), 0.2)
 
 
+CLASSES = {"backflow": Backflow, "message_passing": MessagePassing}
 PERIODIC = {
     "slater": (CUBE, (0.1, 0.2, -0.3), plane_waves),
     "backflow": (HEXAGON, (0.25, 0.1), lambda space, twist: correlated(Backflow, space, twist)),
@@ -51,6 +53,21 @@ def test_antisymmetry_translation_and_twisted_periods(name):
         np.exp(2j * np.pi * (twist[0] - 2 * twist[1])),
     ]
     np.testing.assert_allclose(ratios, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["slater", *CLASSES])
+def test_the_sign_of_a_real_psi_is_known(name):
+    """−1 for an exchange of equal spins, and no other change of the modulus."""
+    space = CUBE
+    options = {"is_complex": False} if name == "message_passing" else {}
+    untwisted = (0.0,) * space.dim
+    psi = plane_waves(space, untwisted) if name == "slater" else correlated(CLASSES[name], space, untwisted, **options)
+    x = np.asarray(configurations(space, 1)[0])
+    both = np.stack([x, x[[1, 0, *range(2, len(x))]]])
+    moduli, values = log_psi(psi, both), log_psi(with_signs(psi), both)
+    assert not np.iscomplexobj(moduli)
+    np.testing.assert_allclose(values.real, moduli, atol=1e-11)
+    assert np.exp(values[1] - values[0]) == pytest.approx(-1, abs=1e-9)
 
 
 def test_real_and_complex_waves_are_one_determinant():

@@ -12,6 +12,7 @@ from nqs import schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
 from nqs.measure_observables import measure_observables
+from nqs.particle_observables import ParticleObservables
 from nqs.sampler.random_walk import RandomWalk
 
 
@@ -65,13 +66,33 @@ def test_the_free_gas():
 
 
 def test_the_occupations_of_a_twisted_gas():
-    """Electrons of one spin fill the waves nearest to −θ; with a Jastrow factor the trace is still their number."""
+    """Electrons of one spin fill the waves nearest to −θ."""
     gas = ElectronGas(7, 0, 1.0, interaction="none", twist=(0.1, 0.2, -0.15), open_shells=True)
     found = measured(gas)["momentum_distribution"]
     filled = 2 * np.pi / float(np.asarray(gas.space.cell)[0, 0]) * np.linalg.norm(gas.momenta()[0] + gas.twist, axis=1)
     exact = [np.mean(np.isin(round(float(k), 6), np.round(filled, 6))) for k in found.axes["k"]]
     assert sum(exact) == len(set(np.round(filled, 6)))
     assert_agrees(found, exact)
+
+
+class Modulus(Ansatz):
+    """The modulus of a determinant, as a class of a user may give it."""
+
+    def __call__(self, x):
+        return jnp.linalg.slogdet(jnp.cos(x))[1]
+
+
+def test_a_psi_of_unknown_sign_has_no_momentum_distribution():
+    x = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 3)))
+    for n_up, n_down, is_known in ((3, 0, False), (1, 0, True)):
+        gas = ElectronGas(n_up, n_down, 1.0, interaction="none", open_shells=True)
+        found = ParticleObservables(gas)(Modulus() if n_up == 3 else Constant(), x[: n_up + n_down])
+        assert ("momentum_distribution" in found) == is_known
+
+
+class Constant(Ansatz):
+    def __call__(self, x):
+        return jnp.sum(0 * x)
 
 
 def test_levels_of_a_trap():

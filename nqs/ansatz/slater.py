@@ -59,8 +59,12 @@ class Slater(Ansatz):
 
     def signed(self) -> "Slater":
         """The same with `has_sign`."""
-        copy = Slater(self.species, self.sizes, is_scaled=self.log_scale is not None, has_sign=True)
-        return copy if self.log_scale is None else eqx.tree_at(lambda one: one.log_scale, copy, self.log_scale)
+        return eqx.tree_at(
+            lambda one: one.log_scale,
+            Slater(self.species, self.sizes, has_sign=True),
+            self.log_scale,
+            is_leaf=lambda leaf: leaf is None,
+        )
 
 
 def log_determinant(matrix: Inexact[Array, "n n"]) -> Inexact[Array, ""]:
