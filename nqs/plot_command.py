@@ -33,7 +33,7 @@ def plot(
 
     Raises `InputError` if there is nothing to draw or it cannot be written.
     """
-    first = paths[0]
+    first = paths[0] if is_scan(paths[0]) else result_file(paths[0])
     picture = output or (first / "plot.png" if first.is_dir() else first.with_suffix(".png"))
     try:
         if is_extrapolated:
@@ -43,9 +43,9 @@ def plot(
         elif is_scan(first):
             said = _scan(read_scan(first, {}), name or ENERGY, against, picture)
         elif name is None:
-            said = _history(result_file(first), picture)
+            said = _history(first, picture)
         else:
-            said = _observable(result_file(first), name, picture)
+            said = _observable(first, name, picture)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -16,7 +16,7 @@ def is_scan(path: Path) -> bool:
 
     Raises `InputError` if it cannot be read.
     """
-    return path.is_dir() or (_is_toml(path) and "scan" in run_file.tables(path))
+    return path.is_dir() or (is_run_file(path) and "scan" in run_file.tables(path))
 
 
 def result_file(path: Path) -> Path:
@@ -24,10 +24,11 @@ def result_file(path: Path) -> Path:
 
     Raises `InputError` for a run file that is wrong.
     """
-    return Path(run_file.read(path, {}).run.output or "") if _is_toml(path) else path
+    return Path(run_file.read(path, {}).run.output or "") if is_run_file(path) else path
 
 
-def _is_toml(path: Path) -> bool:
+def is_run_file(path: Path) -> bool:
+    """Whether a path that is no scan is a run file, and not a result."""
     return path.suffix != ".h5" and not is_hdf5(path)
 
 

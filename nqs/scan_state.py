@@ -39,22 +39,25 @@ class State:
 
 def state_of(point: Point) -> State:
     """The state of a point by its file."""
-    if point.config is None:
-        return State("wrong", note=point.error)
+    return State("wrong", note=point.error) if point.config is None else state_of_run(point.config, point.path)
+
+
+def state_of_run(config: Config, path: Path) -> State:
+    """The state of a run of this configuration by the file of its result."""
     try:
-        if not exists(point.path):
-            return State("running", note="starting") if is_being_written(point.path) else State("missing")
-        result = read(point.path)
+        if not exists(path):
+            return State("running", note="starting") if is_being_written(path) else State("missing")
+        result = read(path)
     except InputError as error:
         return State("broken", note=str(error))
     try:
-        changes = changes_since(result, _as_there(point.config, result, str(point.path)), str(point.path))
+        changes = changes_since(result, _as_there(config, result, str(path)), str(path))
     except InputError as error:
         return State("changed", result, str(error))
     if changes:
         return State("changed", result, "; ".join(changes))
-    state = state_of_result(result, point.config)
-    is_starting = state.progress in ("interrupted", "failed") and is_being_written(point.path)
+    state = state_of_result(result, config)
+    is_starting = state.progress in ("interrupted", "failed") and is_being_written(path)
     return State("running", result, "starting") if is_starting else state
 
 

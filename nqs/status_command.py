@@ -11,9 +11,9 @@ from rich.table import Table
 
 from nqs import run_file
 from nqs.errors import InputError
-from nqs.result_files import is_scan, result_file
+from nqs.result_files import is_run_file, is_scan
 from nqs.results import Result
-from nqs.scan_state import State, read_scan, state_of, state_of_result
+from nqs.scan_state import State, read_scan, state_of, state_of_result, state_of_run
 from nqs.schema import Config
 from nqs.text import duration, with_error
 from nqs.writer import read
@@ -38,7 +38,10 @@ def status(paths: list[Path]) -> int:
 def _states(path: Path) -> list[tuple[Path, Config | None, State]]:
     if is_scan(path):
         return [(point.path, point.config, state_of(point)) for point in read_scan(path, {}).points]
-    path = result_file(path)
+    if is_run_file(path):
+        config = run_file.read(path, {})
+        file = Path(config.run.output or "")
+        return [(file, config, state_of_run(config, file))]
     result = read(path)
     config = run_file.parse_text(result.config, str(path)) if result.config else None
     return [(path, config, state_of_result(result, config))]

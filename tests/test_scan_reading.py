@@ -93,11 +93,17 @@ def test_a_run_file_stands_for_its_result(tmp_path, monkeypatch, capsys):
     config = run_file.read(Path("small.toml"), {})
     path = Path(config.run.output)
     path.parent.mkdir(exist_ok=True)
+    assert call("status", "small.toml") == 0
+    assert "missing" in capsys.readouterr().out
     provenance = ({"argv": "nqs", "snapshot_seconds": 0.25, "start": "", "end": ""},)
     results.write(path, replace(small_result(), config=run_file.to_toml(config), provenance=provenance))
     for command in ("status", "report", "plot"):
         assert call(command, "small.toml") == 0, command
+    assert path.with_suffix(".png").exists()
     capsys.readouterr()
+    (tmp_path / "small.toml").write_text(SMALL.replace("burn_in = 5", "burn_in = 6"))
+    assert call("status", "small.toml") == 0
+    assert "changed" in capsys.readouterr().out
     assert call("report", "small.toml", "-o", "small.csv") == 0
     (row,) = csv.DictReader(Path("small.csv").read_text().splitlines())
     assert float(row["snapshot_seconds"]) == 0.25
