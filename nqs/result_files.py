@@ -28,8 +28,8 @@ def result_file(path: Path) -> Path:
 
 
 def is_run_file(path: Path) -> bool:
-    """Whether a path that is no scan is a run file, and not a result."""
-    return path.suffix != ".h5" and not is_hdf5(path)
+    """Whether a path is that of a run file or scan file by its name, and not a result."""
+    return path.suffix == ".toml" and not is_hdf5(path)
 
 
 def left_out(states: Iterable[State]) -> str:

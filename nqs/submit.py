@@ -13,10 +13,9 @@ import tomli_w
 from nqs import run_file
 from nqs.errors import InputError
 from nqs.lock import is_being_written
-from nqs.result_files import is_scan
 from nqs.scan_state import read_scan, state_of, write_manifest
 from nqs.schema import Config
-from nqs.source import read_source, result_to_continue
+from nqs.source import is_hdf5, read_source, result_to_continue
 
 # Minutes, minutes:seconds, hours:minutes:seconds, or days-hours with the same after it.
 TIME = re.compile(r"\d+(:\d\d?){0,2}|\d+-\d+(:\d\d?){0,2}")
@@ -65,7 +64,8 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
         raise InputError(f"--time {job.time}: not a time of Slurm, such as 30 (minutes), 4:00:00 or 2-12:00:00")
     if job.partition is not None and not re.fullmatch(PARTITION, job.partition):
         raise InputError(f"--partition {job.partition}: not the name of a partition")
-    work = _scan(path, overrides) if is_scan(path) else _run(path, overrides)
+    is_scan = path.is_dir() or (not is_hdf5(path) and "scan" in run_file.tables(path))
+    work = _scan(path, overrides) if is_scan else _run(path, overrides)
     if job.ranks > work.n_chains:
         raise InputError(f"--ranks {job.ranks}: more than sampler.n_chains = {work.n_chains}: every rank needs a chain")
     name = f"{work.target.name}.{hashlib.sha256(work.content.encode()).hexdigest()[:8]}.toml"

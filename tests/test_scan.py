@@ -155,7 +155,7 @@ def test_an_error_that_nobody_foresaw_is_that_of_its_point(folder, capsys, monke
     assert call("scan", "ring.toml", "--run.steps", 0) == 1
     output, errors = capsys.readouterr()
     assert "1 of 2 points done" in output
-    assert "nqs: ring.toml, point kind=item0: RuntimeError: no such luck" in errors
+    assert "nqs: ring.toml, point kind=broken_models.Broken: RuntimeError: no such luck" in errors
     assert "Traceback" in errors
 
 

@@ -202,13 +202,17 @@ def test_what_the_batch_script_makes_of_an_exit_code(tmp_path, monkeypatch, code
 
 
 def test_a_gpu_for_each_rank(tmp_path, monkeypatch):
-    (tmp_path / "nqs").write_text('#!/bin/bash\necho "device $CUDA_VISIBLE_DEVICES"\n')
+    (tmp_path / "nqs").write_text('#!/bin/bash\necho "device $CUDA_VISIBLE_DEVICES $*"\n')
     (tmp_path / "nqs").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     job = sbatch("--ntasks=2", "--cpus-per-task=1", SLURM / "gpu.sbatch", "x.toml", folder=tmp_path)
     wait_for(job, "COMPLETED")
     lines = (tmp_path / f"nqs-{job}.log").read_text().splitlines()
-    assert sorted(line for line in lines if "device" in line) == ["device 0", "device 1"]
+    assert sorted(line for line in lines if "device" in line) == ["device 0 run x.toml", "device 1 run x.toml"]
+    job = sbatch("--ntasks=1", "--cpus-per-task=1", "--array=3", SLURM / "gpu.sbatch", "x.toml", folder=tmp_path)
+    wait_for(job, "COMPLETED")
+    (state,) = states(job)
+    assert "device 0 scan x.toml --task 3\n" in Path(state["StdOut"]).read_text()
 
 
 def test_the_batch_scripts_differ_in_what_they_run_only():
