@@ -137,7 +137,7 @@ def test_a_scan_that_is_cancelled_is_completed_by_submitting_it_again(tmp_path):
     submit = ("nqs", "submit", "fields.toml", "--ranks", "1", "--time", "30")
     said = said_by(*submit, folder=tmp_path)
     folder, job = tmp_path / "results" / "fields", job_in(said)
-    assert said.endswith("tasks 0-5\n")
+    assert said.endswith("tasks 0-5 of results/fields\n")
 
     def found() -> dict[Path, results.Result]:
         return {path: results.read(path) for path in sorted(folder.glob("*.h5"))}
