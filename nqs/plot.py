@@ -13,6 +13,8 @@ from nqs.extrapolation import Line
 from nqs.results import Result
 from nqs.text import with_error
 
+RELATIVE_ERROR = "relative_error"
+
 
 def plot_history(result: Result, title: str, path: Path) -> None:
     """Write a picture of energy with its error band, variance, acceptance and R-hat against the step."""
@@ -73,7 +75,7 @@ def plot_series(series: list[Series], curves: list[Series], x_label: str, y_labe
     """Write a picture of values with error bars against a scanned key, or along an axis, with exact curves.
 
     Where exact values are known, a second panel has the relative distances from them. A text in the place of a number
-    is a category of its own.
+    is a category of its own. Relative errors have a logarithmic scale, linear below the median of their error bars.
     """
     known = any(one.exact is not None and np.any(np.isfinite(one.exact)) for one in series)
     n_panels = 2 if known else 1
@@ -94,6 +96,10 @@ def plot_series(series: list[Series], curves: list[Series], x_label: str, y_labe
         panels[1].ticklabel_format(axis="y", scilimits=(-2, 2))
     panels[0].set_ylabel(y_label)
     panels[-1].set_xlabel(x_label)
+    errors = np.concatenate([one.errors for one in series])
+    if y_label == RELATIVE_ERROR and np.nanmedian(errors) > 0:
+        panels[0].set_yscale("symlog", linthresh=np.nanmedian(errors))
+        panels[0].axhline(0, lw=1, color="black")
     if any(one.label for one in [*series, *curves]):
         panels[0].legend()
     figure.savefig(path, dpi=150)

@@ -11,7 +11,7 @@ from nqs import plot as pictures
 from nqs import run_file
 from nqs.errors import InputError
 from nqs.extrapolation import to_zero_variance
-from nqs.plot import Series
+from nqs.plot import RELATIVE_ERROR, Series
 from nqs.result_files import is_scan, left_out, result_file, results_of
 from nqs.results import ENERGY, MEASURED, Result
 from nqs.scan_file import Point, Scan
@@ -113,12 +113,12 @@ def quantity(result: Result, name: str) -> tuple[float, float]:
     """
     if name in result.measured and name in MEASURED:
         return result.measured[name], result.measured.get(f"{name}_error", math.nan)
-    if name == "relative_error" and result.measured["reference"]:
+    if name == RELATIVE_ERROR and result.measured["reference"]:
         energy, error, reference = (result.measured[one] for one in ("energy", "energy_error", "reference"))
         return (energy - reference) / abs(reference), error / abs(reference)
     one = result.observables.get(name)
     if one is None or one.axes:
-        names = [*MEASURED, "relative_error", *(name for name, one in result.observables.items() if not one.axes)]
+        names = [*MEASURED, RELATIVE_ERROR, *(name for name, one in result.observables.items() if not one.axes)]
         raise InputError(f"--quantity {name}: no such number in every result; there are: {', '.join(names)}")
     return float(one.mean), float(one.error)
 
