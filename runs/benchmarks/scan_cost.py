@@ -1,6 +1,6 @@
 """What a scan costs beside its steps: compilations, the time of each point over that of its steps, snapshots.
 
-    python runs/benchmarks/scan_cost.py           a scan of 24 small points on one rank, about two minutes
+    python runs/benchmarks/scan_cost.py           a scan of 24 small points on one rank, a few minutes
 
 The time of a point runs from the last write of one result to that of the next, so that building, compiling, a small
 measurement, snapshots and writing are in it. Programs that are compiled after the first point are compiled in vain.
