@@ -13,10 +13,10 @@ from jaxtyping import Array, Float, Num
 from nqs.ansatz.base import Ansatz
 from nqs.gradient import log_derivatives
 from nqs.parallel import Communicator
-from nqs.parameters import RealView, components_of
+from nqs.parameters import RealView, components_of, log_psi_components
 
-# Chunks of rows at a time: for each of these blocks the derivatives of all columns are made anew.
-ROWS = 4
+# The memory of a block of rows, in bytes: for each block the derivatives of all columns are made anew.
+BLOCK = 1 << 26
 
 
 def gram_rows(
@@ -37,6 +37,14 @@ def gram_rows(
         return np.asarray(_rows_by_blocks(view, jnp.asarray(theta), x, jnp.asarray(everywhere), chunk_size))
     local = _packed_factors(ansatz, x)
     return np.asarray(_rows_of_factors(ansatz, x[0], local, jnp.asarray(communicator.all_gather(np.asarray(local)))))
+
+
+def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
+    """The number of samples whose log-derivatives make a block of rows: whole chunks, in even blocks within `BLOCK`."""
+    chunks = -(-n_local // chunk_size)
+    most = max(1, BLOCK // (8 * components * n_parameters * chunk_size))
+    n_blocks = -(-chunks // most)
+    return min(n_local, -(-chunks // n_blocks) * chunk_size)
 
 
 def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple[Array, Array]]:
@@ -93,18 +101,19 @@ def _rows_of_factors(
 
 @eqx.filter_jit
 def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Float[Array, "rows columns"]:
+    components = jax.eval_shape(lambda y: log_psi_components(view.build(theta), y), x[0]).size
+    n_rows = rows_at_once(len(x), components, view.size, chunk_size)
+
     def derivatives(chunk):
         return log_derivatives(view, theta, chunk).reshape(-1, view.size)
 
-    def rows(chunk):
-        o = derivatives(chunk)
-        blocks = jax.lax.map(lambda other: derivatives(other) @ o.T, _chunks(everywhere, chunk_size))
-        return blocks.reshape(-1, blocks.shape[-1])
+    def rows(block):
+        o = jax.lax.map(derivatives, _chunks(block, chunk_size)).reshape(-1, view.size)[: n_rows * components]
+        columns = jax.lax.map(lambda other: o @ derivatives(other).T, _chunks(everywhere, chunk_size))
+        return jnp.moveaxis(columns, 0, 1).reshape(len(o), -1)
 
-    columns_by_rows = jax.lax.map(rows, _chunks(x, ROWS * chunk_size))
-    components = columns_by_rows.shape[-1] // min(ROWS * chunk_size, len(x))
-    matrix = jnp.moveaxis(columns_by_rows, 1, 2).reshape(-1, columns_by_rows.shape[1])
-    return matrix[: len(x) * components, : len(everywhere) * components]
+    matrix = jax.lax.map(rows, _chunks(x, n_rows))
+    return matrix.reshape(-1, matrix.shape[-1])[: len(x) * components, : len(everywhere) * components]
 
 
 def _chunks(x: Num[Array, "n *configuration"], chunk_size: int) -> Num[Array, "chunks chunk *configuration"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nqs.errors import RunError
 from nqs.gradient import sum_chunks
-from nqs.gram import ROWS, gram_rows
+from nqs.gram import gram_rows, rows_at_once
 from nqs.natural_gradient import Batch, NaturalGradient
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, log_psi_components
@@ -63,7 +63,7 @@ class MinSR(NaturalGradient):
         which dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
-        chunks = (min(n_local, ROWS * chunk_size) + min(n_local, chunk_size)) * components * n_parameters
+        chunks = (rows_at_once(n_local, components, n_parameters, chunk_size) + min(n_local, chunk_size)) * components * n_parameters
         return 8 * (2 * rows * columns + 3 * columns**2 + chunks)
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Key
 
 from nqs.ansatz.base import Ansatz
+from nqs.ansatz.circular import circular_convolution
 from nqs.ansatz.dense import log_cosh
 
 
@@ -52,9 +53,9 @@ class Convolutional(Ansatz):
         self.output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
-        z = self.first(x.astype(self.output.weight.dtype).reshape(1, *self.extent))
+        z = circular_convolution(self.first, x.astype(self.output.weight.dtype).reshape(*self.extent, 1))
         for inner, outer in self.blocks:
-            z = z + outer(jax.nn.gelu(inner(jax.nn.gelu(z))))
-        features = jnp.sum(log_cosh(z), axis=range(1, z.ndim)) / jnp.sqrt(x.size).astype(z.dtype)
+            z = z + circular_convolution(outer, jax.nn.gelu(circular_convolution(inner, jax.nn.gelu(z))))
+        features = jnp.sum(log_cosh(z), axis=range(z.ndim - 1)) / jnp.sqrt(x.size).astype(z.dtype)
         out = self.output(features)
         return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])
