@@ -63,8 +63,8 @@ class MinSR(NaturalGradient):
         which dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
-        chunks = (rows_at_once(n_local, components, n_parameters, chunk_size) + min(n_local, chunk_size)) * components * n_parameters
-        return 8 * (2 * rows * columns + 3 * columns**2 + chunks)
+        samples = rows_at_once(n_local, components, n_parameters, chunk_size) + min(n_local, chunk_size)
+        return 8 * (2 * rows * columns + 3 * columns**2 + samples * components * n_parameters)
 
 
 @jax.jit
