@@ -41,7 +41,7 @@ def slurm(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         patch.setenv("PATH", f"{BIN}:{PATH}")
-        patch.setenv("NQS_LAUNCHER", "mpirun" if is_open_mpi() else "srun --mpi=pmi2")
+        patch.setenv("NQS_LAUNCHER", launcher())
         for name, value in MPI_SETTINGS.items():
             patch.setenv(name, value)
         try:
@@ -49,6 +49,13 @@ def slurm(tmp_path_factory):
             yield folder
         finally:
             subprocess.run([script, "stop", folder], check=True)
+
+
+def launcher() -> str:
+    """srun with what the MPI of the ranks understands; mpirun for Open MPI where Slurm has no PMIx."""
+    if not is_open_mpi():
+        return "srun --mpi=pmi2"
+    return "srun --mpi=pmix" if any(Path("/usr/lib").glob("*/libpmix.so")) else "mpirun"
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +239,7 @@ def test_slurm_signals_a_job_before_its_time_is_over(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.mpi
 def test_a_run_ends_by_itself_before_its_job_does(tmp_path, monkeypatch):
     """No signal is asked for: squeue says how much time there is. Its ranks are started by mpirun; its step is seen."""
     monkeypatch.setenv("NQS_LAUNCHER", "mpirun")
