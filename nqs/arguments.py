@@ -91,7 +91,13 @@ def parser() -> argparse.ArgumentParser:
     )
     submit.add_argument("file", type=Path, metavar="FILE", help="run file or scan file (TOML), or a result to continue")
     submit.add_argument(
-        "--ranks", type=_at_least(1), required=True, metavar="N", help="ranks of the run, of each point"
+        "--ranks", type=_at_least(1), required=True, metavar="N", help="ranks of the run, of each point of an array"
+    )
+    submit.add_argument(
+        "--ranks-per-point",
+        type=_at_least(1),
+        metavar="N",
+        help="one job for the whole scan, points side by side, N of its ranks each",
     )
     submit.add_argument("--time", required=True, help="limit of one start, as sbatch reads it: 4:00:00")
     submit.add_argument("--partition", help="the default of the cluster, if not given")

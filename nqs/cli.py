@@ -72,8 +72,11 @@ def _scan(options: argparse.Namespace, overrides: Overrides) -> int:
 def _submit(options: argparse.Namespace, overrides: Overrides) -> int:
     from nqs.submit import Job, submit
 
-    job = Job(options.ranks, options.time, options.partition, options.template)
-    print(submit(options.file, overrides, job, is_dry=options.dry_run))
+    job = Job(options.ranks, options.time, options.partition, options.template, options.ranks_per_point)
+    said, left_out = submit(options.file, overrides, job, is_dry=options.dry_run)
+    for line in left_out:
+        print(f"nqs: {line}", file=sys.stderr)
+    print(said)
     return 0
 
 

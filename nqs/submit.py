@@ -27,12 +27,16 @@ REFUSED = ("changed", "broken", "wrong")
 
 @dataclass(frozen=True)
 class Job:
-    """What a job of Slurm is given, and the batch script it follows; None: the one in `slurm/`."""
+    """What a job of Slurm is given, and the batch script it follows; None: the one in `slurm/`.
+
+    With `ranks_per_point` it is a whole scan, points side by side, not one task of it.
+    """
 
     ranks: int
     time: str
     partition: str | None = None
     template: Path | None = None
+    ranks_per_point: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class _Work:
     """What is to be done: a script of `slurm/`, the result or folder it is for, and the tasks of its array.
 
     `content` is the run file with its overrides, and `folder` where the modules of the user's classes may be; empty and
-    None where a result has its run file in itself.
+    None where a result has its run file in itself. `left_out` says which points of a scan cannot go on, and why.
     """
 
     script: str
@@ -49,10 +53,12 @@ class _Work:
     n_chains: int
     content: str = ""
     folder: Path | None = None
+    left_out: tuple[str, ...] = ()
 
 
-def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = False) -> str:
-    """Write the batch script `TARGET.sbatch` and give it to sbatch; what to say of it, of a dry one the script itself.
+def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = False) -> tuple[str, tuple[str, ...]]:
+    """Write the batch script `TARGET.sbatch` and give it to sbatch; what to say of it, of a dry one the script itself,
+    and which points of a scan cannot go on, with the reason.
 
     The target is the result of a run or the folder of a scan, of which the array has the tasks that are not done. The
     job reads a copy of the run file, `TARGET.HASH.toml`: what is edited later does not change a job that waits. A
@@ -65,24 +71,34 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
     if job.partition is not None and not re.fullmatch(PARTITION, job.partition):
         raise InputError(f"--partition {job.partition}: not the name of a partition")
     is_scan = path.is_dir() or (not is_hdf5(path) and "scan" in run_file.tables(path))
-    work = _scan(path, overrides) if is_scan else _run(path, overrides)
-    if job.ranks > work.n_chains:
-        raise InputError(f"--ranks {job.ranks}: more than sampler.n_chains = {work.n_chains}: every rank needs a chain")
+    if job.ranks_per_point is not None:
+        if not is_scan:
+            raise InputError(f"--ranks-per-point {job.ranks_per_point}: {path} is no scan")
+        if job.ranks % job.ranks_per_point:
+            raise InputError(f"--ranks-per-point {job.ranks_per_point}: must divide the {job.ranks} ranks")
+    work = _scan(path, overrides, job) if is_scan else _run(path, overrides)
+    ranks = job.ranks_per_point or job.ranks
+    if ranks > work.n_chains:
+        option = "--ranks" if job.ranks_per_point is None else "--ranks-per-point"
+        raise InputError(f"{option} {ranks}: more than sampler.n_chains = {work.n_chains}: every rank needs a chain")
     name = f"{work.target.name}.{hashlib.sha256(work.content.encode()).hexdigest()[:8]}.toml"
     copy = work.target.with_name(name) if work.content else None
     given = (f"--{key}={value}" for key, value in overrides.items())
     lines = _first_lines(work.folder, [str(copy)] if copy else [str(path), *given])
+    if job.ranks_per_point is not None:
+        lines = ["export NQS_COMMAND=scan", *lines[:-1], f"{lines[-1]} --ranks-per-point {job.ranks_per_point}"]
     text = batch_script(*_template(job.template, work.script), _options(path, job, work.tasks), lines)
     if is_dry:
-        return text
+        return text, work.left_out
     if copy is not None:
         _write(copy, work.content)
     script = work.target.with_name(work.target.name + ".sbatch")
     _write(script, text)
     number = _sbatch(script)
-    if work.tasks:
+    if is_scan:
         write_manifest(read_scan(path, overrides))
-    return f"{script}: submitted as job {number}" + (f", tasks {work.tasks} of {work.target}" if work.tasks else "")
+    tasks = f", tasks {work.tasks} of {work.target}" if work.tasks else ""
+    return f"{script}: submitted as job {number}{tasks}", work.left_out
 
 
 def batch_script(template: str, name: str, options: dict[str, str], first: list[str]) -> str:
@@ -130,29 +146,29 @@ def _run(path: Path, overrides: dict[str, str]) -> _Work:
     return _Work("run.sbatch", output, "", config.sampler.n_chains, run_file.to_toml(config), path.parent)
 
 
-def _scan(path: Path, overrides: dict[str, str]) -> _Work:
+def _scan(path: Path, overrides: dict[str, str], job: Job) -> _Work:
     scan = read_scan(path, overrides)
     states = [[(point, state_of(point)) for point in points] for points in scan.tasks]
-    refused = [(point, state) for task in states for point, state in task if state.progress in REFUSED]
-    if refused:
-        point, state = refused[0]
-        others = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-        raise InputError(
-            f"{scan.folder}: {point.name} is {state.progress} ({state.note}){others}: "
-            "nqs scan --fresh starts changed ones over; move a broken file away; keep wrong values out by [scan] where"
-        )
+    left_out = tuple(
+        f"{scan.folder}: {point.name} is {state.progress} ({state.note}): left out"
+        for task in states
+        for point, state in task
+        if state.progress in REFUSED
+    )
     open_tasks = [
         number
         for number, task in enumerate(states)
-        if any(state.progress != "done" for _, state in task)
+        if any(state.progress not in ("done", *REFUSED) for _, state in task)
         and not any(is_being_written(point.path) for point, _ in task)
     ]
     if not open_tasks:
-        raise InputError(f"{scan.folder}: all points are done, or in a task that is running")
+        others = f"; {left_out[0]}, with {len(left_out) - 1} more" if left_out else ""
+        raise InputError(f"{scan.folder}: all points are done, or in a task that is running{others}")
     configs: list[Config] = [point.config for point in scan.points if point.config is not None]
     n_chains = min(config.sampler.n_chains for config in configs)
     content = tomli_w.dumps({**scan.content, "scan": {**scan.content["scan"], "folder": str(scan.folder)}})
-    return _Work("scan.sbatch", scan.folder, ranges(open_tasks), n_chains, content, Path(scan.name).parent)
+    script, tasks = ("scan.sbatch", ranges(open_tasks)) if job.ranks_per_point is None else ("run.sbatch", "")
+    return _Work(script, scan.folder, tasks, n_chains, content, Path(scan.name).parent, left_out)
 
 
 def ranges(numbers: list[int]) -> str:

@@ -182,6 +182,17 @@ while true; do sleep 0.05; done
 """
 
 
+@pytest.mark.slow
+def test_a_whole_scan_is_one_job_with_points_side_by_side(tmp_path):
+    (tmp_path / "fields.toml").write_text(SCAN.replace("0.7, 0.8, 0.9, 1.0]", "0.7, 0.8]"))
+    asked = ("--ranks", "2", "--ranks-per-point", "1", "--time", "30")
+    said = said_by("nqs", "submit", "fields.toml", *asked, folder=tmp_path)
+    wait_for(job_in(said), "COMPLETED")
+    found = [results.read(path) for path in (tmp_path / "results" / "fields").glob("*.h5")]
+    assert [result.status for result in found] == ["complete"] * 4
+    assert {result.provenance[0]["ranks"] for result in found} == {1}
+
+
 @pytest.mark.parametrize(
     ("code", "limit", "signal", "state", "restarts"),
     [

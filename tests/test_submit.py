@@ -104,16 +104,44 @@ def test_a_line_of_which_a_point_is_running_is_not_submitted_again(folder, capsy
     ("content", "what"),
     [(b"torn", "field=0.6 is broken (results/fields/"), (None, "field=0.6 is changed (")],
 )
-def test_points_that_could_not_go_on_are_named_before_the_array_waits(folder, capsys, content, what):
+def test_points_that_could_not_go_on_are_named_and_left_out(folder, capsys, content, what):
     path = folder / "results" / "fields" / "transverse_field=0.6.h5"
     path.parent.mkdir(parents=True)
     if content is None:
         results.write(path, small_result())
     else:
         path.write_bytes(content)
-    assert call("submit", "fields.toml", *ASKED) == 2
+    assert call("submit", "fields.toml", *ASKED, "--dry-run") == 0
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert what in line
+    assert line.endswith(": left out")
+    assert "#SBATCH --array=0,2\n" in said.out
+    only = ("--scan.hamiltonian.transverse_field", "[0.6]")
+    assert call("submit", "fields.toml", *ASKED, *only) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert what in line
+
+
+def test_a_wrong_value_is_left_out_of_the_array(folder, capsys):
+    wrong = ("--scan.hamiltonian.transverse_field", "[0.5]", "--scan.optimizer.learning_rate", "[-1, 0.1]")
+    assert call("submit", "fields.toml", *ASKED, *wrong, "--dry-run") == 0
+    said = capsys.readouterr()
+    assert "learning_rate=-1 is wrong (fields.toml, point " in said.err
+    assert "#SBATCH --array=1\n" in said.out
+
+
+def test_a_whole_scan_in_one_job_has_groups_of_ranks(folder, capsys):
+    asked = ("submit", "fields.toml", "--ranks", "20", "--time", "5", "--ranks-per-point", "10", "--dry-run")
+    assert call(*asked) == 0
+    script = capsys.readouterr().out
+    assert "--array" not in script
+    assert "#SBATCH --ntasks=20\n" in script
+    stand_in = 'nqs() { printf "%s|" "$@"; }; scontrol() { :; }\n'
+    run = subprocess.run(
+        ["/bin/bash", "-c", stand_in + script.replace("$launcher ", "")], capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"scan\|results/fields\.\w{8}\.toml\|--ranks-per-point\|10\|", run.stdout)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +149,9 @@ def test_points_that_could_not_go_on_are_named_before_the_array_waits(folder, ca
     [
         (["small.toml", "--ranks", "11", "--time", "5"], "--ranks 11: more than sampler.n_chains = 10"),
         (["fields.toml", "--ranks", "11", "--time", "5"], "--ranks 11: more than sampler.n_chains = 10"),
-        (["fields.toml", *ASKED, "--scan.optimizer.learning_rate", "[0.1, -1]"], "=-1 is wrong (fields.toml, point "),
+        (["small.toml", *ASKED, "--ranks-per-point", "1"], "--ranks-per-point 1: small.toml is no scan"),
+        (["fields.toml", *ASKED, "--ranks-per-point", "3"], "--ranks-per-point 3: must divide the 2 ranks"),
+        (["fields.toml", "--ranks", "22", "--time", "5", "--ranks-per-point", "11"], "point 11: more than sampler.n_"),
         (["small.toml", "--ranks", "0", "--time", "5"], "--ranks: must be a whole number of at least 1"),
         (["small.toml", "--ranks", "2"], "required: --time"),
         (["small.toml", "--ranks", "2", "--time", "4h"], "--time 4h: not a time of Slurm"),
