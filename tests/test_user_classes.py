@@ -69,6 +69,17 @@ def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, cap
     assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
 
 
+def test_modules_that_a_class_uses_are_kept_with_it(models, capsys):
+    """Those of the user, in turn; not NumPy, which has a version."""
+    for name, text in {"fields": "import numpy\nimport units_", "units": "TESLA = 1.0\n"}.items():
+        (models.parent / f"{name}_{models.stem}.py").write_text(text + (models.stem if text.endswith("_") else ""))
+    models.write_text(f"from fields_{models.stem} import numpy\nimport fields_{models.stem} as fields\n" + MODULE)
+    assert call("run", "mine/ring.toml") == 0
+    (launch,) = results.read(models.parents[1] / "results" / "ring.h5").provenance
+    helpers = f"# fields_{models.stem}\n\nimport numpy\nimport units_{models.stem}"
+    assert launch["ansatz_source"] == f"{models.read_text()}\n{helpers}\n# units_{models.stem}\n\nTESLA = 1.0\n"
+
+
 def test_classes_of_the_package_leave_no_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = RUN.format(name="x").replace('"x:Ring"', '"transverse_ising"').replace("n_sites = 4", "extent = [4]")
