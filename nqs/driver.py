@@ -26,6 +26,7 @@ from nqs.recorder import Recorder
 from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
 from nqs.sampler.base import Sampler, sample
+from nqs.sampler.passes import SamplingPass
 from nqs.state import MEASURE, RESTART, START, TRAIN, State, stream
 from nqs.statistics import (
     WINDOW,
@@ -253,10 +254,11 @@ class VMC:
     ) -> dict[str, Any] | None:
         """The energy at the final parameters of a state, by `nqs.measure.measure_energy`; None if it was stopped."""
         ansatz, key = self.view.build(jnp.asarray(state.final)), stream(self.seed, MEASURE)
-        settings = self.communicator, n_samples, burn_in, self.chunk_size
-        return measure_energy(
-            self.hamiltonian, ansatz, self.sampler, key, *settings, lambda: self.communicator.sum(wishes())[0] > 0
+        space, communicator = self.hamiltonian.space, self.communicator
+        sampling = SamplingPass(
+            space, self.sampler, communicator, n_samples, burn_in, lambda: communicator.sum(wishes())[0] > 0
         )
+        return measure_energy(self.hamiltonian, ansatz, sampling, key, self.chunk_size)
 
     def _update(self, state: State, samples, delta_energies, mean_o, gradient) -> tuple[np.ndarray, Any]:
         direction, natural = gradient, self.optimizer.natural

@@ -10,40 +10,33 @@ from jaxtyping import Array, Num
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.local_energy import Hamiltonian, local_energies
-from nqs.parallel import Communicator
-from nqs.sampler.base import Sampler
-from nqs.sampler.passes import independent_pass
+from nqs.sampler.passes import SamplingPass
 from nqs.statistics import series_statistics, v_score
 
 
 def measure_energy(
     hamiltonian: Hamiltonian,
     ansatz: Ansatz,
-    sampler: Sampler,
+    sampling: SamplingPass,
     key: jax.Array,
-    communicator: Communicator,
-    n_samples: int,
-    burn_in: int,
     chunk_size: int,
-    is_stopped: Callable[[], bool],
     observe: Callable[[Num[Array, "n_local per_chain *configuration"]], None] = lambda samples: None,
 ) -> dict[str, Any] | None:
-    """The energy of an ansatz with its error, from chains started independently and burnt in for `burn_in` sweeps.
+    """The energy of an ansatz with its error, from chains started independently and burnt in.
 
-    `n_samples` is rounded up to whole steps of the sampler. The keys of the answer are those of
-    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective,
-    as is `is_stopped`, which is asked after each step of the sampler: None if it ended the pass. `observe` is called
-    with the samples of each step.
+    The keys of the answer are those of
+    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective;
+    None if the pass was stopped. `observe` is called with the samples of each step.
 
     Raises `RunError` if a local energy is not finite.
     """
     energies, counts = [], []
-    sampled = independent_pass(hamiltonian.space, ansatz, sampler, key, communicator, n_samples, burn_in)
-    for samples, info in sampled:
+    sampler, communicator = sampling.sampler, sampling.communicator
+    for samples, info in sampling.samples(ansatz, key, "the energy"):
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts.append([info.n_accepted, info.n_proposed, *info.tallies])
         observe(samples)
-        if is_stopped():
+        if sampling.is_stopped():
             return None
     local = np.concatenate(energies, axis=1)
     communicator.require_finite(local, "measurement", "a local energy")

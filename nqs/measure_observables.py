@@ -17,7 +17,7 @@ from nqs.overlaps import measure_overlaps
 from nqs.particle_observables import ParticleObservables, particle_estimates
 from nqs.renyi import measure_renyi
 from nqs.results import Observable
-from nqs.sampler.passes import n_steps
+from nqs.sampler.passes import SamplingPass
 from nqs.state import MEASURE, OVERLAPS, REPLICAS, stream
 
 
@@ -52,17 +52,14 @@ def measure_observables(
         local = ParticleObservables(hamiltonian)
     else:
         raise InputError("the region: particles have no sites")
-    blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
+    sampling = SamplingPass(hamiltonian.space, sampler, communicator, n_samples, burn_in, is_stopped)
+    blocks = Blocks(sampler.n_chains, sampling.samples_per_chain)
     measured = measure_energy(
         hamiltonian,
         ansatz,
-        sampler,
+        sampling,
         stream(seed, MEASURE),
-        communicator,
-        n_samples,
-        burn_in,
         vmc.chunk_size,
-        is_stopped,
         lambda samples: blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size))),
     )
     if measured is None:
@@ -73,14 +70,12 @@ def measure_observables(
         return measured, dict(sorted(communicator.broadcast_object(found).items()))
     observables = communicator.broadcast_object({} if sums is None else estimates(local, sums, blocks.sizes))
     assert isinstance(hamiltonian, SpinHamiltonian)
-    sampled = (hamiltonian.space, ansatz, sampler)
-    overlaps = measure_overlaps(*sampled, stream(seed, OVERLAPS), communicator, n_samples, burn_in, is_stopped)
+    overlaps = measure_overlaps(sampling, ansatz, stream(seed, OVERLAPS))
     if overlaps is None:
         return None
     observables["overlap_distribution"] = overlaps
     if hamiltonian.space.n_sites > 1:
-        key = stream(seed, REPLICAS)
-        entropy = measure_renyi(*sampled, key, communicator, n_samples, burn_in, vmc.chunk_size, sites, is_stopped)
+        entropy = measure_renyi(sampling, ansatz, stream(seed, REPLICAS), vmc.chunk_size, sites)
         if entropy is None:
             return None
         observables["renyi2_entropy"] = entropy

@@ -1,6 +1,6 @@
 """The distribution of the overlap of two replicas, P(q) of a spin glass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -9,42 +9,32 @@ from jaxtyping import Array, Float, Int, Int8, Key
 from hamiltonians.space import Spins
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Blocks, jackknife
-from nqs.parallel import Communicator
 from nqs.results import Observable
-from nqs.sampler.base import Sampler
-from nqs.sampler.passes import independent_pass, n_steps
+from nqs.sampler.passes import SamplingPass
 
 
-def measure_overlaps(
-    space: Spins,
-    ansatz: Ansatz,
-    sampler: Sampler,
-    key: Key[Array, ""],
-    communicator: Communicator,
-    n_samples: int,
-    burn_in: int,
-    is_stopped: Callable[[], bool],
-) -> Observable | None:
-    """P(q), the same on every rank, from `n_samples` pairs; None if the pass was stopped.
+def measure_overlaps(sampling: SamplingPass, ansatz: Ansatz, key: Key[Array, ""]) -> Observable | None:
+    """P(q), the same on every rank, from as many pairs as the pass has samples; None if it was stopped.
 
     q = Σ_i x_i x′_i/N for x and x′ drawn independently from |ψ|², one of −1, −1 + 2/N, …, 1, every second of them where
     the magnetisation is fixed; P(q) are their probabilities, of sum 1 (G. Parisi, Phys. Rev. Lett. 50, 1946, 1983). The
     error of a value that was not seen is that of one sample, 1/n. Collective.
     """
-    blocks = Blocks(sampler.n_chains, n_steps(sampler, n_samples) * sampler.samples_per_chain)
+    space, n_chains = sampling.space, sampling.sampler.n_chains
+    blocks = Blocks(n_chains, sampling.samples_per_chain)
     possible = possible_agreements(space)
-    for first, second in independent_pairs(space, ansatz, sampler, key, communicator, n_samples, burn_in):
+    for first, second in independent_pairs(sampling, ansatz, key, "the overlaps"):
         blocks.add({"share": overlap_indicators(np.asarray(first), np.asarray(second))[..., possible]})
-        if is_stopped():
+        if sampling.is_stopped():
             return None
-    sums, found = blocks.gathered(communicator), None
+    sums, found = blocks.gathered(sampling.communicator), None
     if sums is not None:
         mean, error = jackknife(lambda means: means["share"], sums, blocks.sizes)
-        error = np.where(mean > 0, error, 1 / (sampler.n_chains * blocks.sizes.sum()))
+        error = np.where(mean > 0, error, 1 / (n_chains * blocks.sizes.sum()))
         q = 2 * possible / space.n_sites - 1
         text = "P(q), the probability of the overlap q = sum_i x_i x′_i/N of two independent configurations"
         found = Observable(mean, error, "1", text, {"q": q})
-    return communicator.broadcast_object(found)
+    return sampling.communicator.broadcast_object(found)
 
 
 def possible_agreements(space: Spins) -> Int[np.ndarray, " values"]:
@@ -63,16 +53,11 @@ def overlap_indicators(
 
 
 def independent_pairs(
-    space: Spins,
-    ansatz: Ansatz,
-    sampler: Sampler,
-    key: Key[Array, ""],
-    communicator: Communicator,
-    n_samples: int,
-    burn_in: int,
+    sampling: SamplingPass, ansatz: Ansatz, key: Key[Array, ""], what: str
 ) -> Iterator[tuple[Int8[Array, "n_local per_chain n_sites"], Int8[Array, "n_local per_chain n_sites"]]]:
     """Samples of |ψ(x) ψ(x′)|² of the chains of this rank, step by step, from two sets of chains."""
     keys = [jax.random.fold_in(key, replica) for replica in range(2)]
-    passes = [independent_pass(space, ansatz, sampler, one, communicator, n_samples, burn_in) for one in keys]
-    for (first, _), (second, _) in zip(*passes, strict=True):
+    for (first, _), (second, _) in zip(
+        sampling.samples(ansatz, keys[0], what), sampling.samples(ansatz, keys[1], ""), strict=True
+    ):
         yield first, second

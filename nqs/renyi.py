@@ -21,15 +21,15 @@ from hamiltonians.space import Flip, Spins
 from nqs.ansatz.base import Ansatz, T
 from nqs.blocks import Blocks, Means, Number, jackknife
 from nqs.overlaps import independent_pairs
-from nqs.parallel import Communicator
 from nqs.results import Observable
-from nqs.sampler.base import Sampler, start_chains
+from nqs.sampler.base import start_chains
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, TwinExchange, all_pairs
-from nqs.sampler.passes import n_steps, sampling_pass
+from nqs.sampler.passes import SamplingPass
 
 # A ratio of neighbouring regions is at least 1/4 for each site between them.
 SITES_PER_STEP = 4
+WHAT = "the Renyi-2 entropy"
 
 
 class Replicas(Ansatz):
@@ -120,46 +120,43 @@ def nested_regions(
 
 
 def measure_renyi(
-    space: Spins,
+    sampling: SamplingPass,
     ansatz: Ansatz,
-    sampler: Sampler,
     key: Key[Array, ""],
-    communicator: Communicator,
-    n_samples: int,
-    burn_in: int,
     chunk_size: int,
     region: Sequence[int],
-    is_stopped: Callable[[], bool],
     sites_per_step: int = SITES_PER_STEP,
 ) -> Observable | None:
-    """S_2 of a region, the same on every rank, from `n_samples` pairs over all steps; None if the pass was stopped.
+    """S_2 of a region, the same on every rank; None if the pass, whose samples are the pairs of all steps, was stopped.
 
-    The first step pairs two independently started sets of chains of `sampler`; the others sample both replicas
+    The first step pairs two independently started sets of chains; the others sample both replicas
     together, by flips (or exchanges of any pair, in one replica or in both, where the magnetisation is fixed) and now
     and then by a flip of all sites. NaN where noise makes a trace negative. Collective.
     """
+    space = sampling.space
     steps = list(pairwise(nested_regions(region, space.n_sites, sites_per_step)))
     entropy, variance = 0.0, 0.0
     for number, (inner, outer) in enumerate(steps):
         replicas = Replicas(ansatz, space, inner, outer)
-        step_key, share = jax.random.fold_in(key, number), -(-n_samples // len(steps))
-        blocks = Blocks(sampler.n_chains, n_steps(sampler, share) * sampler.samples_per_chain)
+        step_key = jax.random.fold_in(key, number)
+        part = sampling._replace(n_samples=-(-sampling.n_samples // len(steps)))
+        blocks = Blocks(part.sampler.n_chains, part.samples_per_chain)
         if number == 0:
-            pairs = independent_pairs(space, ansatz, sampler, step_key, communicator, share, burn_in)
+            pairs = independent_pairs(part, ansatz, step_key, WHAT)
             sampled = (jnp.concatenate(pair, axis=-1) for pair in pairs)
         else:
-            sampled = joint_pairs(space, replicas, sampler, step_key, communicator, share, burn_in)
+            sampled = joint_pairs(part, replicas, step_key)
         for samples in sampled:
             blocks.add(jax.tree.map(np.asarray, swap_terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
-            if is_stopped():
+            if part.is_stopped():
                 return None
-        sums = blocks.gathered(communicator)
+        sums = blocks.gathered(part.communicator)
         if sums is not None:
             with np.errstate(invalid="ignore", divide="ignore"):
                 value, error = jackknife(minus_log_ratio, sums, blocks.sizes)
             entropy, variance = entropy + float(value), variance + float(error) ** 2
     text = f"Renyi-2 entropy -ln Tr rho_A^2 of the sites {_ranges(region)}"
-    return communicator.broadcast_object(Observable(entropy, np.sqrt(variance).item(), "1", text))
+    return sampling.communicator.broadcast_object(Observable(entropy, np.sqrt(variance).item(), "1", text))
 
 
 def minus_log_ratio(means: Means) -> Number:
@@ -168,21 +165,20 @@ def minus_log_ratio(means: Means) -> Number:
 
 
 def joint_pairs(
-    space: Spins, replicas: Replicas, sampler: Sampler, key, communicator: Communicator, n_samples: int, burn_in: int
+    sampling: SamplingPass, replicas: Replicas, key: Key[Array, ""]
 ) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
     """Samples of |w_A| + |w_A′|, step by step; each chain starts with both replicas alike, where no swap matters."""
-    share = communicator.share(sampler.n_chains)
-    chains = jnp.arange(share.start, share.stop)
+    space, sampler = sampling.space, sampling.sampler
     start, pass_key = jax.random.split(key)
-    x = start_chains(space, start, chains)
+    x = jnp.tile(start_chains(space, start, sampling.chains), (1, 2))
     pairs = all_pairs(space.n_sites)
     both = (Exchange(np.concatenate([pairs, pairs + space.n_sites])), TwinExchange(pairs))
     moves = (LocalFlip(),) if space.total_sz is None else both
     weights = (1.0,) * len(moves)
     if not space.total_sz:
         moves, weights = (*moves, GlobalFlip()), (*weights, 1 / space.n_sites)
-    joint = Metropolis(moves, sampler.n_chains, sampler.n_samples, weights=weights)
-    for samples, _ in sampling_pass(joint, replicas, pass_key, chains, jnp.tile(x, (1, 2)), n_samples, burn_in):
+    joint = sampling._replace(sampler=Metropolis(moves, sampler.n_chains, sampler.n_samples, weights=weights))
+    for samples, _ in joint.samples_from(x, replicas, pass_key, WHAT):
         yield samples
 
 

@@ -15,6 +15,7 @@ from hamiltonians.lattice import Lattice
 from nqs.ansatz.jastrow import Jastrow
 from nqs.parallel import connect
 from nqs.renyi import measure_renyi
+from nqs.sampler.passes import SamplingPass
 
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
@@ -44,8 +45,8 @@ def energies(name: str) -> np.ndarray:
 def observables() -> np.ndarray:
     vmc = nqs.VMC(hamiltonian, network, metropolis, nqs.sgd(0.02), seed=3, communicator=communicator)
     _, found = nqs.measure_observables(vmc, network, 60, 10, region=range(5, 8))
-    pairs = (hamiltonian.space, network, metropolis, jax.random.key(0), communicator, 240, 10, 256, (0, 1))
-    entropy = measure_renyi(*pairs, lambda: False, 1)
+    sampling = SamplingPass(hamiltonian.space, metropolis, communicator, 240, 10)
+    entropy = measure_renyi(sampling, network, jax.random.key(0), 256, (0, 1), 1)
     return np.concatenate([np.ravel([one.mean, one.error]) for one in (entropy, *found.values())])
 
 

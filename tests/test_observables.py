@@ -17,7 +17,7 @@ from nqs.blocks import Blocks, jackknife
 from nqs.observables import LocalObservables, estimates, local_observables
 from nqs.parallel import Communicator
 from nqs.sampler.base import start_chains
-from nqs.sampler.passes import sampling_pass
+from nqs.sampler.passes import SamplingPass
 from nqs.statistics import block_sizes, blocked_error
 
 N_RUNS, N_CHAINS, PER_CHAIN = 400, 32, 48
@@ -117,10 +117,10 @@ def test_z_scores_of_all_observables():
     expected["binder_cumulant"] = 1 - fourth / (3 * squared**2)
     local, all_chains = LocalObservables(hamiltonian), N_RUNS * N_CHAINS
     sampler = nqs.Metropolis(nqs.LocalFlip(), all_chains, all_chains * PER_CHAIN)
-    chains = jnp.arange(all_chains)
-    x = start_chains(hamiltonian.space, jax.random.key(1), chains)
+    x = start_chains(hamiltonian.space, jax.random.key(1), jnp.arange(all_chains))
     blocks = Blocks(N_CHAINS, PER_CHAIN)
-    for samples, _ in sampling_pass(sampler, ansatz, jax.random.key(2), chains, x, sampler.n_samples, 10):
+    sampling = SamplingPass(hamiltonian.space, sampler, Communicator(), sampler.n_samples, 10)
+    for samples, _ in sampling.samples_from(x, ansatz, jax.random.key(2), ""):
         blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, 20000)))
     whole = blocks.gathered(Communicator())
     runs = [{name: sums[i * N_CHAINS :][:N_CHAINS] for name, sums in whole.items()} for i in range(N_RUNS)]

@@ -11,6 +11,7 @@ from hamiltonians.space import Spins
 from nqs.overlaps import measure_overlaps
 from nqs.parallel import Communicator
 from nqs.sampler.moves import all_pairs
+from nqs.sampler.passes import SamplingPass
 
 N_SAMPLES = 32768
 
@@ -21,7 +22,8 @@ def test_the_distribution_of_the_overlap(total_sz):
     space, ansatz = Spins(6, total_sz), rbm("complex128", visible_bias=True, stddev=0.2)
     move = nqs.LocalFlip() if total_sz is None else nqs.Exchange(all_pairs(6))
     sampler = nqs.Metropolis(move, n_chains=512, n_samples=4096, sweeps=12)
-    found = measure_overlaps(space, ansatz, sampler, jax.random.key(0), Communicator(), N_SAMPLES, 20, lambda: False)
+    sampling = SamplingPass(space, sampler, Communicator(), N_SAMPLES, 20)
+    found = measure_overlaps(sampling, ansatz, jax.random.key(0))
     assert found is not None
     mean, error = np.asarray(found.mean), np.asarray(found.error)
     states = all_states(space)
@@ -37,5 +39,5 @@ def test_the_distribution_of_the_overlap(total_sz):
 
 def test_a_pass_that_is_stopped_has_no_distribution():
     sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=8, n_samples=8)
-    options = (rbm("float64"), sampler, jax.random.key(0), Communicator(), 64, 5, lambda: True)
-    assert measure_overlaps(Spins(6), *options) is None
+    sampling = SamplingPass(Spins(6), sampler, Communicator(), 64, 5, lambda: True)
+    assert measure_overlaps(sampling, rbm("float64"), jax.random.key(0)) is None

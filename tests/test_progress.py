@@ -34,12 +34,12 @@ def test_a_log_has_a_line_now_and_then_and_the_messages(capsys, monkeypatch):
 def test_a_long_measurement_says_how_far_it_is(capsys, monkeypatch):
     monkeypatch.setattr(passes, "LOG_SECONDS", 0.0)
     sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=2, n_samples=4)
-    options = (sampler, jax.random.key(0), Communicator(), 7, 0)
+    sampling = passes.SamplingPass(Spins(4), sampler, Communicator(), 7, 0)
     with ProgressReport(0, 10, rank=0, label="field=1"):
-        samples = list(passes.independent_pass(Spins(4), Jastrow(4, key=jax.random.key(0)), *options))
+        samples = list(sampling.samples(Jastrow(4, key=jax.random.key(0)), jax.random.key(0), "the energy"))
     assert len(samples) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said == [f"nqs: field=1: measuring: {n} of 8 samples" for n in (4, 8)]
+    assert said == [f"nqs: field=1: measuring the energy: {n} of 8 samples" for n in (4, 8)]
 
 
 def test_lines_do_not_come_at_every_step(capsys):

@@ -24,6 +24,7 @@ from nqs.renyi import (
     nested_regions,
     swap_terms,
 )
+from nqs.sampler.passes import SamplingPass
 
 N_RUNS, N_CHAINS, PER_CHAIN = 400, 32, 10
 FLIP = nqs.LocalFlip()
@@ -87,10 +88,8 @@ def test_both_replicas_are_sampled_together():
     region = nested_regions([0, 2], 4)[1]
     replicas = Replicas(entangled(4, 0.1), space, region, region)
     sampler = nqs.Metropolis((FLIP, nqs.GlobalFlip()), n_chains=n, n_samples=n)
-    batches = [
-        next(joint_pairs(space, replicas, sampler, jax.random.key(seed), Communicator(), n, 20))[:, 0]
-        for seed in range(2)
-    ]
+    sampling = SamplingPass(space, sampler, Communicator(), n, 20)
+    batches = [next(joint_pairs(sampling, replicas, jax.random.key(seed)))[:, 0] for seed in range(2)]
     pairs = all_pairs_of_states(space)
     p = np.exp(2 * np.asarray(log_psi(replicas, jnp.asarray(pairs))))
     possible = p > 0
@@ -109,12 +108,12 @@ def test_z_scores_of_the_entropy():
     masks = nested_regions(region, 6, 2)
     for number, (inner, outer) in enumerate(pairwise(masks)):
         replicas = Replicas(ansatz, space, inner, outer)
-        options = (sampler, jax.random.key(number), Communicator(), sampler.n_samples, 10)
+        sampling, key = SamplingPass(space, sampler, Communicator(), sampler.n_samples, 10), jax.random.key(number)
         if number == 0:
-            ((first, second),) = independent_pairs(space, ansatz, *options)
+            ((first, second),) = independent_pairs(sampling, ansatz, key, "")
             samples = jnp.concatenate([first, second], axis=-1)
         else:
-            (samples,) = joint_pairs(space, replicas, *options)
+            (samples,) = joint_pairs(sampling, replicas, key)
         blocks = Blocks(N_CHAINS, PER_CHAIN)
         terms = swap_terms(replicas, samples, jnp.asarray(number == 0), 20000)
         blocks.add(jax.tree.map(np.asarray, terms))
@@ -134,9 +133,8 @@ def test_the_measured_entropy(region):
     """Within 4 errors, with an error that would show a wrong factor; the entropy of all sites is exactly zero."""
     space, ansatz = Spins(8, 0.0), entangled(8, 0.15)
     sampler = nqs.Metropolis(nqs.Exchange(Lattice("chain", (8,)).edges()), n_chains=64, n_samples=1024)
-    found = measure_renyi(
-        space, ansatz, sampler, jax.random.key(0), Communicator(), 8192, 20, 512, region, lambda: False, 2
-    )
+    sampling = SamplingPass(space, sampler, Communicator(), 8192, 20)
+    found = measure_renyi(sampling, ansatz, jax.random.key(0), 512, region, 2)
     mask = np.isin(np.arange(8), region)
     if mask.all():
         assert (found.mean, found.error) == (0.0, 0.0)
@@ -148,5 +146,5 @@ def test_the_measured_entropy(region):
 
 def test_a_stop_ends_the_pass():
     sampler = nqs.Metropolis(FLIP, n_chains=8, n_samples=16)
-    arguments = (Spins(6), rbm(), sampler, jax.random.key(0), Communicator(), 64, 0, 64, [0, 1])
-    assert measure_renyi(*arguments, lambda: True) is None
+    sampling = SamplingPass(Spins(6), sampler, Communicator(), 64, 0, lambda: True)
+    assert measure_renyi(sampling, rbm(), jax.random.key(0), 64, [0, 1]) is None

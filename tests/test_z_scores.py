@@ -15,6 +15,7 @@ from nqs.local_energy import local_energies
 from nqs.measure import measure_energy
 from nqs.parallel import Communicator
 from nqs.sampler.base import sample
+from nqs.sampler.passes import SamplingPass
 from nqs.statistics import series_statistics
 
 N_RUNS = 400
@@ -46,8 +47,8 @@ def test_z_scores_of_measured_energies(weight, per_chain):
     sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=8, n_samples=8 * per_chain)
     exact, z = exact_energy(ansatz), []
     for seed in range(N_RUNS):
-        key, alone = jax.random.key(seed), Communicator()
-        measured = measure_energy(RING, ansatz, sampler, key, alone, sampler.n_samples, 300, 8000, lambda: False)
+        sampling = SamplingPass(RING.space, sampler, Communicator(), sampler.n_samples, 300)
+        measured = measure_energy(RING, ansatz, sampling, jax.random.key(seed), 8000)
         assert measured is not None
         z.append((measured["energy"] - exact) / measured["energy_error"])
     assert_standard(np.array(z))

@@ -19,7 +19,8 @@ def circular_convolution(
     Equal to `layer` with circular padding, for which XLA takes twenty to thirty times as long on a CPU for the
     gradients of many configurations. Where it pays, the last axis becomes channels, and its kernel a circulant matrix.
     """
-    weight, extent = layer.weight, z.shape[:-1]
+    weight, bias, extent = layer.weight, layer.bias, z.shape[:-1]
+    assert bias is not None
     if len(extent) > 1 and extent[-1] <= DENSE * weight.shape[-1]:
         weight = _with_last_axis_dense(weight, extent[-1])
         z = z.reshape(*extent[:-1], -1)
@@ -27,7 +28,7 @@ def circular_convolution(
     shifts = itertools.product(*(range(k // 2, k // 2 - k, -1) for k in weight.shape[2:]))
     shifted = jnp.concatenate([jnp.roll(z, shift, axes) for shift in shifts], axis=-1)
     matrix = jnp.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0).transpose(0, 2, 1).reshape(-1, len(weight))
-    return (shifted @ matrix).reshape(*extent, -1) + layer.bias.ravel()
+    return (shifted @ matrix).reshape(*extent, -1) + bias.ravel()
 
 
 def _with_last_axis_dense(

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,46 +17,51 @@ from nqs.sampler.base import Sampler, SamplerInfo, sample
 LOG_SECONDS = 30.0
 logger = logging.getLogger("nqs")
 
-
-def n_steps(sampler: Sampler, n_samples: int) -> int:
-    """How many whole steps of a sampler give `n_samples` or more."""
-    return -(-n_samples // sampler.n_samples)
+Steps = Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]
 
 
-def sampling_pass(
-    sampler: Sampler,
-    ansatz: Ansatz,
-    key: Key[Array, ""],
-    chains: Int[Array, " n_local"],
-    x: Num[Array, "n_local *chain"],
-    n_samples: int,
-    burn_in: int,
-) -> Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]:
-    """`n_samples`, rounded up to whole steps of the sampler, of the chains with these global numbers, step by step.
+class SamplingPass(NamedTuple):
+    """How |ψ|² is sampled at frozen parameters: the space, the sampler, over which ranks, and how long.
 
-    The chains start at `x` and are burnt in for `burn_in` sweeps. A long pass says in the log how far it is.
+    `n_samples` of all ranks together are rounded up to whole steps of the sampler, after `burn_in` sweeps.
+    `is_stopped` is collective; who takes samples asks it after each step.
     """
-    total, last_line = n_steps(sampler, n_samples), time.monotonic()
-    for step in range(total):
-        extra = jnp.asarray(burn_in if step == 0 else 0)
-        samples, x, info = sample(sampler, ansatz, jax.random.fold_in(key, step), chains, x, extra)
-        yield samples, info
-        if time.monotonic() - last_line >= LOG_SECONDS:
-            last_line = time.monotonic()
-            logger.info("measuring: %d of %d samples", (step + 1) * sampler.n_samples, total * sampler.n_samples)
 
+    space: Any
+    sampler: Sampler
+    communicator: Communicator
+    n_samples: int
+    burn_in: int
+    is_stopped: Callable[[], bool] = lambda: False
 
-def independent_pass(
-    space: Any,
-    ansatz: Ansatz,
-    sampler: Sampler,
-    key: Key[Array, ""],
-    communicator: Communicator,
-    n_samples: int,
-    burn_in: int,
-) -> Iterator[tuple[Num[Array, "n_local per_chain *configuration"], SamplerInfo]]:
-    """A `sampling_pass` of the chains of this rank, started independently."""
-    share = communicator.share(sampler.n_chains)
-    chains = jnp.arange(share.start, share.stop)
-    x = sampler.start(space, jax.random.fold_in(key, 0), chains)
-    yield from sampling_pass(sampler, ansatz, jax.random.fold_in(key, 1), chains, x, n_samples, burn_in)
+    @property
+    def n_steps(self) -> int:
+        """Whole steps of the sampler."""
+        return -(-self.n_samples // self.sampler.n_samples)
+
+    @property
+    def samples_per_chain(self) -> int:
+        """What every chain gives in all steps."""
+        return self.n_steps * self.sampler.samples_per_chain
+
+    @property
+    def chains(self) -> Int[Array, " n_local"]:
+        """The global numbers of the chains of this rank."""
+        share = self.communicator.share(self.sampler.n_chains)
+        return jnp.arange(share.start, share.stop)
+
+    def samples(self, ansatz: Ansatz, key: Key[Array, ""], what: str) -> Steps:
+        """The samples of the chains of this rank, started independently, step by step."""
+        x = self.sampler.start(self.space, jax.random.fold_in(key, 0), self.chains)
+        return self.samples_from(x, ansatz, jax.random.fold_in(key, 1), what)
+
+    def samples_from(self, x: Num[Array, "n_local *chain"], ansatz: Ansatz, key: Key[Array, ""], what: str) -> Steps:
+        """The same of chains that start at `x`. A long pass says in the log how far it is, and what is measured."""
+        total, last_line = self.n_steps * self.sampler.n_samples, time.monotonic()
+        for step in range(self.n_steps):
+            extra = jnp.asarray(self.burn_in if step == 0 else 0)
+            samples, x, info = sample(self.sampler, ansatz, jax.random.fold_in(key, step), self.chains, x, extra)
+            yield samples, info
+            if what and time.monotonic() - last_line >= LOG_SECONDS:
+                last_line = time.monotonic()
+                logger.info("measuring %s: %d of %d samples", what, (step + 1) * self.sampler.n_samples, total)
