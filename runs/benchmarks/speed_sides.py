@@ -28,12 +28,16 @@ Parts = dict[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Case:
-    """H, ψ and the moves of nqs; `peer(netket)` is NetKet's operator, rule, and network where it has this one."""
+    """H, ψ and the moves of nqs; `netket(netket)` is NetKet's operator, rule, and network where it has this one.
+
+    `quantax(quantax)` is Quantax' operator on its lattice, which is global there.
+    """
 
     hamiltonian: SpinHamiltonian
     ansatz: Ansatz
     move: Any
-    peer: Callable[[Any], tuple[Any, Any, Any]]
+    netket: Callable[[Any], tuple[Any, Any, Any]]
+    quantax: Callable[[Any], Any]
 
 
 def case(name: str) -> Case:
@@ -55,14 +59,26 @@ def case(name: str) -> Case:
             operator = nk.operator.IsingJax(nk.hilbert.Spin(0.5, n), nk.graph.Chain(n), h=1.0, J=-1.0)
             return operator, nk.sampler.rules.LocalRule(), network(nk)
 
-        return Case(hamiltonian, ansatz, nqs.LocalFlip(), ising)
+        def ising_on_chain(qtx: Any) -> Any:
+            qtx.sites.Chain(n)
+            return qtx.operator.Ising(h=1.0, J=1.0)
+
+        return Case(hamiltonian, ansatz, nqs.LocalFlip(), ising, ising_on_chain)
     if kind == "glass":
-        glass = SherringtonKirkpatrick(gaussian_couplings(n, 1), transverse_field=1.0)
+        couplings = np.asarray(gaussian_couplings(n, 1))
+        glass = SherringtonKirkpatrick(couplings, transverse_field=1.0)
 
         def strings(nk: Any) -> tuple[Any, Any, Any]:
             return glass.to_netket().to_jax_operator(), nk.sampler.rules.LocalRule(), network(nk)
 
-        return Case(glass, rbm(n), nqs.LocalFlip(), strings)
+        def products(qtx: Any) -> Any:
+            qtx.sites.Chain(n)
+            x, z = qtx.operator.sigma_x, qtx.operator.sigma_z
+            pairs = np.argwhere(np.triu(couplings, 1))
+            terms = [-couplings[i, j].item() * (z(int(i)) @ z(int(j))) for i, j in pairs]
+            return sum((-1.0 * x(i) for i in range(n)), sum(terms[1:], terms[0]))
+
+        return Case(glass, rbm(n), nqs.LocalFlip(), strings, products)
     is_frustrated = kind == "cnn"
     lattice = Lattice("square", (n, n))
     hamiltonian = Heisenberg(lattice, second_coupling=0.5 if is_frustrated else 0.0, marshall=not is_frustrated)
@@ -73,9 +89,15 @@ def case(name: str) -> Case:
         couplings = {"J": [0.25, 0.125], "sign_rule": [False, False]} if is_frustrated else {"J": 0.25}
         operator = nk.operator.Heisenberg(nk.hilbert.Spin(0.5, n * n, total_sz=0), graph, **couplings)
         rule = nk.sampler.rules.ExchangeRule(graph=nk.graph.Square(n))
-        return operator.to_jax_operator(), rule, network(nk)
+        return operator.to_jax_operator(), rule, _flax_convolutional(nk, n) if is_frustrated else network(nk)
 
-    return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square)
+    def grid(qtx: Any) -> Any:
+        qtx.sites.Square(n, Nparticles=(n * n // 2, n * n // 2))
+        if is_frustrated:
+            return qtx.operator.Heisenberg([0.25, 0.125], [1, 2])
+        return qtx.operator.Heisenberg(0.25, msr=True)
+
+    return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square, grid)
 
 
 def by_nqs(name: str, n_chains: int) -> Parts:
@@ -107,7 +129,7 @@ def by_netket(name: str, n_chains: int) -> Parts:
 
     nk: Any = netket
     made = case(name)
-    operator, rule, network = made.peer(nk)
+    operator, rule, network = made.netket(nk)
     space = operator.hilbert
     sampler = nk.sampler.MetropolisSampler(space, rule, n_chains=n_chains, sweep_size=space.size, dtype=np.int8)
     state = nk.vqs.MCState(
@@ -131,6 +153,67 @@ def by_netket(name: str, n_chains: int) -> Parts:
         "local energy": lambda: jax.block_until_ready(state.local_estimators(operator)),
         "step": step,
     }
+
+
+def by_quantax(name: str, _: int) -> Parts:
+    """`Variational` and `SR`, which chooses as well; every sample is of a chain of its own."""
+    import quantax
+
+    qtx: Any = quantax
+    made = case(name)
+    is_complex = isinstance(made.ansatz, Convolutional)
+    qtx.set_default_dtype(jnp.complex128 if is_complex else jnp.float64)
+    operator = made.quantax(qtx)
+    is_rbm = isinstance(made.ansatz, nqs.RBM)
+    model = qtx.model.RBM_Dense(made.ansatz.weights.shape[1], dtype=jnp.float64) if is_rbm else _Exp(made.ansatz)
+    state = qtx.state.Variational(model)
+    kind = qtx.sampler.LocalFlip if made.hamiltonian.space.total_sz is None else qtx.sampler.SpinExchange
+    sampler = kind(state, N_SAMPLES, sweep_steps=made.hamiltonian.space.n_sites)
+    optimizer = qtx.optimizer.SR(state, operator)
+    samples = sampler.sweep()
+
+    def step() -> None:
+        state.update(LEARNING_RATE * optimizer.get_step(sampler.sweep()))
+        jax.block_until_ready(state.get_params_flatten())
+
+    return {
+        "sampling": lambda: jax.block_until_ready(sampler.sweep().spins),
+        "local energy": lambda: jax.block_until_ready(operator.Oloc(state, samples)),
+        "step": step,
+    }
+
+
+class _Exp(eqx.Module):
+    """ψ for Quantax, from log ψ."""
+
+    ansatz: Ansatz
+    holomorphic: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, x: jax.Array) -> Any:
+        from quantax.utils import LogArray
+
+        log_psi = self.ansatz(x)
+        phase = jnp.exp(1j * jnp.imag(log_psi)) if jnp.iscomplexobj(log_psi) else jnp.ones(())
+        return LogArray(phase, jnp.real(log_psi))
+
+
+def _flax_convolutional(nk: Any, length: int) -> Any:
+    """The network of `Convolutional((length, length), 8, 2, 3, phase=True)` as a user of NetKet would write it."""
+    from flax import linen as nn
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            def conv(z: jax.Array) -> jax.Array:
+                return nn.Conv(8, (3, 3), padding="CIRCULAR", param_dtype=float)(z)
+
+            z = conv(x.reshape(*x.shape[:-1], length, length, 1).astype(float))
+            for _ in range(2):
+                z = z + conv(nn.gelu(conv(nn.gelu(z))))
+            out = nn.Dense(2, use_bias=False, param_dtype=float)(nk.nn.log_cosh(z).sum(axis=(-3, -2)) / length)
+            return out[..., 0] + 1j * out[..., 1]
+
+    return Network()
 
 
 def _network(network: Any, ansatz: Ansatz) -> dict[str, Any]:

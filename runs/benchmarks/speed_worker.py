@@ -31,7 +31,8 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what the libraries print stays out of the answers
     import speed_sides
 
-    parts = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket}[side](case, chains)
+    sides = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket, "quantax": speed_sides.by_quantax}
+    parts = sides[side](case, chains)
     for line in sys.stdin:
         figures = {name: seconds(part) for name, part in parts.items()} if line.strip() == "time" else {}
         if not figures:
