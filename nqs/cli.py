@@ -73,8 +73,8 @@ def _submit(options: argparse.Namespace, overrides: Overrides) -> int:
     from nqs.submit import Job, submit
 
     job = Job(options.ranks, options.time, options.partition, options.template, options.ranks_per_point)
-    said, left_out = submit(options.file, overrides, job, is_dry=options.dry_run)
-    for line in left_out:
+    said, notes = submit(options.file, overrides, job, is_dry=options.dry_run)
+    for line in notes:
         print(f"nqs: {line}", file=sys.stderr)
     print(said)
     return 0

@@ -86,16 +86,16 @@ def state_of_result(result: Result, config: Config | None) -> State:
 
 
 def write_manifest(scan: Scan) -> None:
-    """Put the list of points, with the scan file, into the folder of a scan, in one step.
+    """Put the list of points, with the scan file, into the folder of a scan, in one step; a job leaves the one that
+    there was when it was submitted, or later.
 
     Raises `InputError` if it cannot be written.
     """
     path = scan.folder / MANIFEST
-    name = scan.name
-    if _is_copy(Path(name), scan.folder) and exists(path):
-        name = str(run_file.tables(path).get("file", name))
+    if _is_copy(Path(scan.name), scan.folder) and exists(path):
+        return
     content: dict[str, Any] = {
-        "file": name,
+        "file": str(Path(scan.name).resolve()),
         "points": [_entry(point) for point in scan.points],
         "scan_file": scan.content,
     }
@@ -125,6 +125,7 @@ def read_scan(path: Path, overrides: dict[str, str]) -> Scan:
     """
     if not path.is_dir():
         return scan_file.read(path, overrides)
+    path = path if path.name not in ("", "..") else path.resolve()
     manifest = path / MANIFEST
     if not exists(manifest):
         raise InputError(f"{path}: a folder without the {MANIFEST} of a scan")

@@ -1,6 +1,7 @@
 """`nqs submit`: a run, or a scan as a job array, as a job of Slurm, by a batch script kept beside the results."""
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import tomli_w
 from nqs import run_file
 from nqs.errors import InputError
 from nqs.lock import is_being_written
+from nqs.scan_file import Point, Scan
 from nqs.scan_state import read_scan, state_of, write_manifest
 from nqs.schema import Config
 from nqs.source import is_hdf5, read_source, result_to_continue
@@ -21,8 +23,16 @@ from nqs.source import is_hdf5, read_source, result_to_continue
 TIME = re.compile(r"\d+(:\d\d?){0,2}|\d+-\d+(:\d\d?){0,2}")
 PARTITION = re.compile(r"[\w.,+-]+")
 
-# Points that no job could go on with.
-REFUSED = ("changed", "broken", "wrong")
+# Points that no job could go on with, and what helps.
+REMEDIES = {
+    "changed": "nqs scan --fresh starts it over",
+    "broken": "move its file away",
+    "wrong": "[scan] where keeps it out",
+}
+
+# What a job is given of the environment in which it is submitted.
+KEPT = ("NQS_LAUNCHER", "NQS_MAX_REQUEUES")
+THROTTLE = re.compile(r"^#SBATCH --array=\S*?(%\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class _Work:
     """What is to be done: a script of `slurm/`, the result or folder it is for, and the tasks of its array.
 
     `content` is the run file with its overrides, and `folder` where the modules of the user's classes may be; empty and
-    None where a result has its run file in itself. `left_out` says which points of a scan cannot go on, and why.
+    None where a result has its run file in itself. `notes` says which points of a scan cannot go on, and why.
     """
 
     script: str
@@ -53,7 +63,7 @@ class _Work:
     n_chains: int
     content: str = ""
     folder: Path | None = None
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = False) -> tuple[str, tuple[str, ...]]:
@@ -84,12 +94,13 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
     name = f"{work.target.name}.{hashlib.sha256(work.content.encode()).hexdigest()[:8]}.toml"
     copy = work.target.with_name(name) if work.content else None
     given = (f"--{key}={value}" for key, value in overrides.items())
-    lines = _first_lines(work.folder, [str(copy)] if copy else [str(path), *given])
+    arguments, kept = [str(copy)] if copy else [str(path), *given], {key: os.environ.get(key, "") for key in KEPT}
     if job.ranks_per_point is not None:
-        lines = ["export NQS_COMMAND=scan", *lines[:-1], f"{lines[-1]} --ranks-per-point {job.ranks_per_point}"]
+        arguments, kept = [*arguments, "--ranks-per-point", str(job.ranks_per_point)], {**kept, "NQS_COMMAND": "scan"}
+    lines = _first_lines(work.folder, arguments, kept)
     text = batch_script(*_template(job.template, work.script), _options(path, job, work.tasks), lines)
     if is_dry:
-        return text, work.left_out
+        return text, work.notes
     if copy is not None:
         _write(copy, work.content)
     script = work.target.with_name(work.target.name + ".sbatch")
@@ -98,11 +109,13 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
     if is_scan:
         write_manifest(read_scan(path, overrides))
     tasks = f", tasks {work.tasks} of {work.target}" if work.tasks else ""
-    return f"{script}: submitted as job {number}{tasks}", work.left_out
+    return f"{script}: submitted as job {number}{tasks}", work.notes
 
 
 def batch_script(template: str, name: str, options: dict[str, str], first: list[str]) -> str:
     """The text of the template called `name` with these options of sbatch in place of its own, and these first lines.
+
+    Without tasks it has no array; with them it keeps its limit of tasks at a time, as %8.
 
     Raises `InputError` if it is not a script.
     """
@@ -110,16 +123,19 @@ def batch_script(template: str, name: str, options: dict[str, str], first: list[
     if not lines or not lines[0].startswith("#!"):
         raise InputError(f"{name}: not a batch script: its first line does not begin with #!")
     end = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
-    replaced = tuple(f"#SBATCH --{option}=" for option in options)
+    if "array" in options and (limit := THROTTLE.search(template)):
+        options = {**options, "array": options["array"] + limit[1]}
+    replaced = tuple(f"#SBATCH --{option}=" for option in {"array", *options})
     header = [line for line in lines[:end] if not line.startswith(replaced)]
     place = 1 + max((number for number, line in enumerate(header) if line.startswith("#SBATCH")), default=0)
     header[place:place] = [f"#SBATCH --{option}={shlex.quote(value)}" for option, value in options.items()]
     return "\n".join([*header, *first, "", *lines[end:], ""])
 
 
-def _first_lines(folder: Path | None, arguments: list[str]) -> list[str]:
-    """What a script begins with: where modules are to be found besides, and its arguments."""
-    lines = [f"set -- {shlex.join(arguments)}"]
+def _first_lines(folder: Path | None, arguments: list[str], variables: dict[str, str]) -> list[str]:
+    """What a script begins with: variables, where modules are to be found besides, and its arguments."""
+    lines = [f"export {key}={shlex.quote(value)}" for key, value in variables.items() if value]
+    lines.append(f"set -- {shlex.join(arguments)}")
     if folder is not None and folder.resolve() != Path.cwd():
         lines.insert(0, f"export PYTHONPATH={shlex.quote(str(folder.resolve()))}${{PYTHONPATH:+:$PYTHONPATH}}")
     return lines
@@ -148,27 +164,38 @@ def _run(path: Path, overrides: dict[str, str]) -> _Work:
 
 def _scan(path: Path, overrides: dict[str, str], job: Job) -> _Work:
     scan = read_scan(path, overrides)
-    states = [[(point, state_of(point)) for point in points] for points in scan.tasks]
-    left_out = tuple(
-        f"{scan.folder}: {point.name} is {state.progress} ({state.note}): left out"
-        for task in states
-        for point, state in task
-        if state.progress in REFUSED
-    )
-    open_tasks = [
-        number
-        for number, task in enumerate(states)
-        if any(state.progress not in ("done", *REFUSED) for _, state in task)
-        and not any(is_being_written(point.path) for point, _ in task)
-    ]
+    open_tasks, notes = [], []
+    for number, points in enumerate(scan.tasks):
+        todo, found = _task(scan, points)
+        notes += found
+        if todo:
+            open_tasks.append(number)
     if not open_tasks:
-        others = f"; {left_out[0]}, with {len(left_out) - 1} more" if left_out else ""
-        raise InputError(f"{scan.folder}: all points are done, or in a task that is running{others}")
+        others = f": {notes[0]}" + (f", and {len(notes) - 1} more" if len(notes) > 1 else "") if notes else ""
+        raise InputError(f"{scan.folder}: all points are done, running, or cannot go on{others}")
     configs: list[Config] = [point.config for point in scan.points if point.config is not None]
     n_chains = min(config.sampler.n_chains for config in configs)
     content = tomli_w.dumps({**scan.content, "scan": {**scan.content["scan"], "folder": str(scan.folder)}})
     script, tasks = ("scan.sbatch", ranges(open_tasks)) if job.ranks_per_point is None else ("run.sbatch", "")
-    return _Work(script, scan.folder, tasks, n_chains, content, Path(scan.name).parent, left_out)
+    return _Work(script, scan.folder, tasks, n_chains, content, Path(scan.name).parent, tuple(notes))
+
+
+def _task(scan: Scan, points: list[Point]) -> tuple[bool, list[str]]:
+    """Whether points that follow each other have something to do for a job, and what is to be said of them."""
+    todo, notes = False, []
+    for point in points:
+        state = state_of(point)
+        name = f"{scan.folder}: {point.name}"
+        if is_being_written(point.path):
+            return False, [f"{name} is running, or ended without a word less than two minutes ago: not submitted again"]
+        if state.progress in REMEDIES:
+            after = ", nor do the points after it in its line" if point is not points[-1] else ""
+            notes.append(
+                f"{name} is {state.progress} and does not go on{after}: {REMEDIES[state.progress]} ({state.note})"
+            )
+            break
+        todo |= state.progress != "done"
+    return todo, notes
 
 
 def ranges(numbers: list[int]) -> str:

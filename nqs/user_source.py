@@ -1,5 +1,6 @@
 """The source text of Hamiltonians and ansätze that do not come with the package."""
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -14,9 +15,9 @@ OWN = ("nqs", "hamiltonians")
 def user_sources(hamiltonian: Any, ansatz: Any) -> dict[str, str]:
     """The text and the SHA-256 of the files of each class, by "hamiltonian_source", "hamiltonian_sha256" and so on.
 
-    The files are that of the class and those of the modules that it imports, each of these below a line with its name.
-    Classes and modules of this package and of installed ones, which have a version, are left out, as are those without
-    a file.
+    The files are that of the class and those of the modules in its folder that it imports, each of these below a line
+    with its name. Classes of this package and of installed ones, which have a version, are left out, as are those
+    without a file.
     """
     classes = {"hamiltonian": type(hamiltonian), "ansatz": type(getattr(ansatz, "module", ansatz))}
     found = {}
@@ -33,31 +34,49 @@ def changed_sources(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _source(kind: type) -> str:
-    text = _text(sys.modules.get(kind.__module__))
-    if not text:
+    module = sys.modules.get(kind.__module__)
+    path = _path(module)
+    if module is None or path is None:
         return ""
-    helpers = _imported(sys.modules[kind.__module__], {kind.__module__})
-    return "\n".join([text, *(f"# {name}\n\n{_text(sys.modules[name])}" for name in sorted(helpers))])
+    helpers = _imported(module, path.parent, {module.__name__})
+    return "\n".join([path.read_text(), *(f"# {name}\n\n{text}" for name, text in sorted(helpers.items()))])
 
 
-def _imported(module: ModuleType, seen: set[str]) -> set[str]:
-    """The names of modules with a text that a module imports, or names of which it imports, and of theirs in turn."""
-    found = set()
-    for value in vars(module).values():
-        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        if isinstance(name, str) and name not in seen and _text(sys.modules.get(name)):
-            seen.add(name)
-            found |= {name} | _imported(sys.modules[name], seen)
+def _imported(module: ModuleType, folder: Path, seen: set[str]) -> dict[str, str]:
+    """The texts, by name, of modules of a folder that a module imports, and of those that these import in turn."""
+    found: dict[str, str] = {}
+    path = _path(module)
+    for name in _import_names(module, path.read_text() if path else ""):
+        other = sys.modules.get(name)
+        place = _path(other)
+        if other is None or place is None or name in seen or not place.is_relative_to(folder):
+            continue
+        seen.add(name)
+        found |= {name: place.read_text(), **_imported(other, folder, seen)}
     return found
 
 
-def _text(module: ModuleType | None) -> str:
-    """The file of a module of the user; empty for all others."""
+def _import_names(module: ModuleType, text: str) -> list[str]:
+    """What the import statements of a module may mean: modules, or names in them."""
+    package, names = module.__package__ or "", []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            outer = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*outer, *([node.module] if node.module else [])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _path(module: ModuleType | None) -> Path | None:
+    """The file of a module of the user, of text; None for all others."""
     if module is None or module.__name__.partition(".")[0] in OWN:
-        return ""
+        return None
     try:
         path = Path(inspect.getfile(module)).resolve()
-        installed = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
-        return "" if any(map(path.is_relative_to, installed)) else path.read_text()
+        path.read_text()
     except (OSError, TypeError, UnicodeDecodeError):  # a module of a session, or of an extension
-        return ""
+        return None
+    installed = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
+    return None if any(map(path.is_relative_to, installed)) else path

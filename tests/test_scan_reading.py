@@ -127,4 +127,12 @@ def test_a_folder_remembers_the_file_that_a_job_has_a_copy_of(tmp_path, monkeypa
     copy = Path("results/ring.0a1b2c3d.toml")
     copy.write_text(text)
     write_manifest(read_scan(copy, {}))
-    assert read_scan(Path("results/ring"), {}).name == "mine/ring.toml"
+    before = Path("results/ring/manifest.toml").read_text()
+    copy.write_text(text.replace("[0, 1]", "[0, 1, 2]"))
+    write_manifest(read_scan(copy, {}))
+    assert Path("results/ring/manifest.toml").read_text() == before, (
+        "the copy may be older than what was submitted last"
+    )
+    monkeypatch.chdir("results/ring")
+    assert read_scan(Path("."), {}).name == str(tmp_path / "mine" / "ring.toml")
+    assert read_scan(Path("."), {}).folder == tmp_path / "results" / "ring"

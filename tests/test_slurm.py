@@ -89,8 +89,10 @@ def test_a_job_of_nqs_submit_runs_on_its_ranks(whole):
 
 @pytest.mark.slow
 @pytest.mark.mpi
-def test_a_job_that_is_signalled_is_requeued_and_ends_as_if_it_had_not_been(whole, tmp_path):
+@pytest.mark.parametrize("ranks_by", ["srun", "mpirun"])
+def test_a_job_that_is_signalled_is_requeued_and_ends_as_if_it_had_not_been(whole, tmp_path, monkeypatch, ranks_by):
     """The restarted job also takes over a lock of its first start that another node still keeps alive."""
+    monkeypatch.setenv("NQS_LAUNCHER", launcher() if ranks_by == "srun" else "mpirun")
     (tmp_path / "long.toml").write_text(LONG)
     job = sbatch("--ntasks=2", SLURM / "run.sbatch", "long.toml", folder=tmp_path)
     output = tmp_path / "results" / "long.h5"
@@ -180,6 +182,19 @@ trap 'exit {code}' USR1
 echo "start ${{SLURM_RESTART_COUNT:-0}} $*"
 while true; do sleep 0.05; done
 """
+
+
+@pytest.mark.slow
+def test_a_task_of_an_array_that_is_signalled_is_requeued(whole, tmp_path):
+    (tmp_path / "seeds.toml").write_text(LONG + "[scan]\nrun.seed = [0]\n")
+    said = said_by("nqs", "submit", "seeds.toml", "--ranks", "2", "--time", "30", folder=tmp_path)
+    job, output = job_in(said), tmp_path / "results" / "seeds" / "seed=0.h5"
+    wait_for_start(output, job)
+    said_by("scancel", "--batch", "--signal=USR1", f"{job}_0", folder=tmp_path)
+    wait_for(job, "PENDING")
+    (state,) = wait_for(job, "COMPLETED")
+    assert state["Restarts"] == "1"
+    assert_same(output, whole[0])
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from launching import SMALL, call, small_result
 from nqs import results, run_file, scan_file
 from nqs.job_time import parse_duration, seconds_to_work
 from nqs.lock import Lock
+from nqs.scan_state import read_scan, write_manifest
 from nqs.submit import ranges
 
 SCAN = SMALL.replace("transverse_field = 0.8", "") + "[scan]\nhamiltonian.transverse_field = [0.5, 0.6, 0.7]\n"
@@ -81,6 +82,28 @@ def test_a_template_of_ones_own_and_a_machine_without_slurm(folder, capsys):
     assert script.endswith(f"#SBATCH --time=1:00:00\n\nset -- {copy.relative_to(folder)}\n\necho $1\n")
 
 
+def test_the_script_says_how_the_ranks_are_started(folder, capsys, monkeypatch):
+    monkeypatch.setenv("NQS_LAUNCHER", "srun --mpi=pmix")
+    assert call("submit", "small.toml", *ASKED, "--dry-run") == 0
+    assert "\nexport NQS_LAUNCHER='srun --mpi=pmix'\n" in capsys.readouterr().out
+
+
+def test_the_array_of_a_template(folder, capsys):
+    """Its tasks are replaced, their number at a time stays; a single job has none."""
+    (folder / "mine.sh").write_text("#!/bin/sh\n#SBATCH --array=0-99%8\n\necho $1\n")
+    for name, array in (("fields", ["#SBATCH --array=0-2%8"]), ("small", [])):
+        assert call("submit", f"{name}.toml", *ASKED, "--template", "mine.sh", "--dry-run") == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if "--array" in line] == array
+
+
+def test_the_folder_where_we_are_is_submitted(folder, capsys, monkeypatch):
+    assert call("submit", "fields.toml", *ASKED) == 2
+    write_manifest(read_scan(Path("fields.toml"), {}))
+    monkeypatch.chdir("results/fields")
+    assert call("submit", ".", *ASKED, "--dry-run") == 0
+    assert f"{folder}:" not in capsys.readouterr().err
+
+
 def test_a_scan_is_an_array_of_what_is_not_done(folder, capsys):
     assert call("submit", "fields.toml", *ASKED, "--dry-run") == 0
     script = capsys.readouterr().out
@@ -97,12 +120,30 @@ def test_a_line_of_which_a_point_is_running_is_not_submitted_again(folder, capsy
     lock = Lock(first[1].path)
     assert call("submit", "lines.toml", *ASKED, "--dry-run") == 0
     lock.release()
-    assert "#SBATCH --array=1\n" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "#SBATCH --array=1\n" in said.out
+    assert "seed=3 is running" in said.err
+
+
+def test_a_line_behind_a_broken_point_does_not_wait_in_the_queue(folder, capsys):
+    (folder / "lines.toml").write_text(SCAN + "run.seed = [3, 4]\nwarm_start = 'hamiltonian.transverse_field'\n")
+    first, second = scan_file.read(Path("lines.toml"), {}).tasks
+    first[0].path.parent.mkdir(parents=True)
+    for point in (first[0], second[1]):
+        point.path.write_bytes(b"torn")
+    assert call("submit", "lines.toml", *ASKED, "--dry-run") == 0
+    said = capsys.readouterr()
+    assert "#SBATCH --array=1\n" in said.out
+    assert len(said.err.splitlines()) == 2
+    assert "nor do the points after it in its line: move its file away" in said.err
 
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [(b"torn", "field=0.6 is broken (results/fields/"), (None, "field=0.6 is changed (")],
+    [
+        (b"torn", "field=0.6 is broken and does not go on: move its file away (results/fields/"),
+        (None, "field=0.6 is changed and does not go on: nqs scan --fresh starts it over ("),
+    ],
 )
 def test_points_that_could_not_go_on_are_named_and_left_out(folder, capsys, content, what):
     path = folder / "results" / "fields" / "transverse_field=0.6.h5"
@@ -115,7 +156,6 @@ def test_points_that_could_not_go_on_are_named_and_left_out(folder, capsys, cont
     said = capsys.readouterr()
     (line,) = said.err.splitlines()
     assert what in line
-    assert line.endswith(": left out")
     assert "#SBATCH --array=0,2\n" in said.out
     only = ("--scan.hamiltonian.transverse_field", "[0.6]")
     assert call("submit", "fields.toml", *ASKED, *only) == 2
@@ -127,7 +167,7 @@ def test_a_wrong_value_is_left_out_of_the_array(folder, capsys):
     wrong = ("--scan.hamiltonian.transverse_field", "[0.5]", "--scan.optimizer.learning_rate", "[-1, 0.1]")
     assert call("submit", "fields.toml", *ASKED, *wrong, "--dry-run") == 0
     said = capsys.readouterr()
-    assert "learning_rate=-1 is wrong (fields.toml, point " in said.err
+    assert "learning_rate=-1 is wrong and does not go on: [scan] where keeps it out (fields.toml, point " in said.err
     assert "#SBATCH --array=1\n" in said.out
 
 

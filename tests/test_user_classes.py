@@ -70,14 +70,19 @@ def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, cap
 
 
 def test_modules_that_a_class_uses_are_kept_with_it(models, capsys):
-    """Those of the user, in turn; not NumPy, which has a version."""
-    for name, text in {"fields": "import numpy\nimport units_", "units": "TESLA = 1.0\n"}.items():
-        (models.parent / f"{name}_{models.stem}.py").write_text(text + (models.stem if text.endswith("_") else ""))
-    models.write_text(f"from fields_{models.stem} import numpy\nimport fields_{models.stem} as fields\n" + MODULE)
+    """Those in its folder, in turn, also where a number only is taken from one; no library on the path."""
+    fields, units, library = (f"{name}_{models.stem}" for name in ("fields", "units", "library"))
+    (models.parent / f"{fields}.py").write_text(f"import numpy\nimport {library}\nfrom {units} import TESLA\n")
+    (models.parent / f"{units}.py").write_text("TESLA = 1.0\n")
+    elsewhere = models.parents[1] / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / f"{library}.py").write_text("")
+    sys.path.append(str(elsewhere))
+    models.write_text(f"import {fields}\n" + MODULE)
     assert call("run", "mine/ring.toml") == 0
     (launch,) = results.read(models.parents[1] / "results" / "ring.h5").provenance
-    helpers = f"# fields_{models.stem}\n\nimport numpy\nimport units_{models.stem}"
-    assert launch["ansatz_source"] == f"{models.read_text()}\n{helpers}\n# units_{models.stem}\n\nTESLA = 1.0\n"
+    helpers = [f"# {name}\n\n{(models.parent / name).with_suffix('.py').read_text()}" for name in (fields, units)]
+    assert launch["ansatz_source"] == "\n".join([models.read_text(), *helpers])
 
 
 def test_classes_of_the_package_leave_no_source(tmp_path, monkeypatch):
