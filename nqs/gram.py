@@ -17,6 +17,8 @@ from nqs.parameters import RealView, components_of, log_psi_components
 
 # The memory of a block of rows, in bytes: for each block the derivatives of all columns are made anew.
 BLOCK = 1 << 26
+# Samples whose rows are products of factors at a time: large enough for the products of matrices.
+AT_ONCE = 256
 
 
 def gram_rows(
@@ -28,15 +30,16 @@ def gram_rows(
 ) -> Float[np.ndarray, "rows columns"]:
     """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
 
-    With dense layers one Allgather of their factors; otherwise one of the configurations, and the log-derivatives of
-    all are computed on each rank, `chunk_size` of them at a time.
+    With dense layers an Allgather of each of their factors; otherwise one of the configurations, and the
+    log-derivatives of all are computed on each rank, `chunk_size` of them at a time.
     """
     ansatz = view.build(jnp.asarray(theta))
     if ansatz.zero_taps() is None:
         everywhere = communicator.all_gather(np.asarray(x))
         return np.asarray(_rows_by_blocks(view, jnp.asarray(theta), x, jnp.asarray(everywhere), chunk_size))
-    local = _packed_factors(ansatz, x)
-    return np.asarray(_rows_of_factors(ansatz, x[0], local, jnp.asarray(communicator.all_gather(np.asarray(local)))))
+    local = _flat_factors(ansatz, x, chunk_size)
+    everywhere = local if communicator.size == 1 else [communicator.all_gather(np.asarray(part)) for part in local]
+    return np.asarray(_rows_of_factors(ansatz, x[0], local, everywhere))
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
@@ -65,23 +68,22 @@ def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple
 
 
 @eqx.filter_jit
-def _packed_factors(ansatz: Ansatz, x: Num[Array, "n *configuration"]) -> Float[Array, "n width"]:
-    leaves = jax.tree.leaves(jax.vmap(lambda y: dense_factors(ansatz, y))(x))
+def _flat_factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[Float[Array, "n width"]]:
+    """The factors of all configurations as real arrays, one after the other; of complex ones both parts."""
+    leaves = jax.tree.leaves(jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x))))
     flat = [leaf.reshape(len(x), -1) for leaf in leaves]
     parts = [[jnp.real(f), jnp.imag(f)] if jnp.iscomplexobj(f) else [f] for f in flat]
-    return jnp.concatenate([part.astype(float) for pair in parts for part in pair], axis=1)
+    return [part.astype(float) for pair in parts for part in pair]
 
 
-def _unpacked_factors(ansatz: Ansatz, x: Num[Array, "*configuration"], packed: Float[Array, "n width"]):
+def _unflattened(ansatz: Ansatz, x: Num[Array, "*configuration"], parts: list[Float[Array, "n width"]]):
     shapes, treedef = jax.tree.flatten(jax.eval_shape(lambda y: dense_factors(ansatz, y), x))
-    leaves, start = [], 0
+    leaves, rest = [], iter(parts)
     for leaf in shapes:
-        is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
-        stop = start + leaf.size * (1 + is_complex)
-        part = packed[:, start:stop]
-        values = jax.lax.complex(*jnp.split(part, 2, axis=1)) if is_complex else part
-        leaves.append(values.reshape(len(packed), *leaf.shape))
-        start = stop
+        values = next(rest)
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            values = jax.lax.complex(values, next(rest))
+        leaves.append(values.reshape(len(values), *leaf.shape))
     return jax.tree.unflatten(treedef, leaves)
 
 
@@ -89,14 +91,17 @@ def _unpacked_factors(ansatz: Ansatz, x: Num[Array, "*configuration"], packed: F
 def _rows_of_factors(
     ansatz: Ansatz, x: Num[Array, "*configuration"], local, everywhere
 ) -> Float[Array, "rows columns"]:
-    total = jnp.zeros(())
-    pairs = zip(_unpacked_factors(ansatz, x, local), _unpacked_factors(ansatz, x, everywhere), strict=True)
-    for (a, g), (a_all, g_all) in pairs:
-        n, components, _ = g.shape
-        inputs = (a @ a_all.conj().T)[:, None, :, None]
-        outputs = g.reshape(n * components, -1) @ g_all.reshape(len(g_all) * components, -1).conj().T
-        total += jnp.real(inputs * outputs.reshape(n, components, -1, components)).reshape(n * components, -1)
-    return total
+    columns = _unflattened(ansatz, x, everywhere)
+
+    def rows(factors):
+        total = jnp.zeros(())
+        for (a, g), (a_all, g_all) in zip(factors, columns, strict=True):
+            outputs = jnp.einsum("ko,nlo->knl", g, g_all.conj())
+            total += jnp.real((a_all.conj() @ a)[:, None] * outputs)
+        return total.reshape(len(total), -1)
+
+    matrix = jax.lax.map(rows, _unflattened(ansatz, x, local), batch_size=min(AT_ONCE, len(local[0])))
+    return matrix.reshape(-1, matrix.shape[-1])
 
 
 @eqx.filter_jit

@@ -4,11 +4,15 @@
     python runs/benchmarks/speed.py ring_80_1       one case
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
 
-Each side runs in processes of its own, one for each of its settings (chains x cores); for each kind of work the one
-that was fastest in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a
-chain, in double precision, and solve the same equations. The natural gradient is the fastest step without its own
-sampling and local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first,
-its range beside it. The memory is the largest of the process, with all that it has imported.
+The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
+side runs in processes of its own, one for each of its settings (chains x cores); for each kind of work the one that was
+fastest in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a chain, in
+double precision, and solve the same equations (Quantax by eigenvalues, with its own shift). The natural gradient is the
+fastest step without its own sampling and local energies. A ratio is the peer's time over that of nqs in the same
+round; its median stands first, its range beside it. The memory is the largest of the process, with all that it has
+imported. Of RBMs the last column is the arithmetic that has to be done at least (3 operations for each pair of a flip
+and a hidden unit; 2 n^2 (N + M) + n^3/3 for the matrix of n samples and its factor), by time, over what a
+product of matrices reaches here.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -27,6 +32,10 @@ CASES = ("ring_80_1", "ring_80_4", "square_10_1", "glass_80_1", "ffn_80", "cnn_6
 GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 # Chains and cores; more cores than there are count as all.
 SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((16, 1), (128, 1), (1024, 1), (16, 2), (128, 2), (1024, 2))}
+if find_spec("quantax"):
+    SETTINGS["quantax"] = ((1024, 1), (1024, 2))
+NAMES = {"nqs": "nqs", "netket": "NetKet", "quantax": "Quantax"}
+N_SAMPLES = 1024
 WORK = ("sampling", "local energy", "natural gradient", "step", "memory")
 PARTS = ("sampling", "local energy", "step")
 WORKER = Path(__file__).with_name("speed_worker.py")
@@ -101,18 +110,37 @@ def peak() -> dict[str, float]:
     return {"flop/s": 2 * len(a) ** 3 / min(product), "byte/s": 2 * b.nbytes / min(copy)}
 
 
-def rows(case: str, best: dict[str, tuple[str, Rounds]]) -> Iterator[list[str]]:
-    (own_setting, own), (peer_setting, peer) = best["nqs"], best["netket"]
+def rows(case: str, best: dict[str, tuple[str, Rounds]], flops: float) -> Iterator[list[str]]:
+    own = best["nqs"][1]
     for work in WORK:
-        ratios = peer[work] / own[work]
         unit, scale = ("MB", 1e-6) if work == "memory" else ("ms", 1e3)
-        cells = [f"{scale * np.median(side[work]):.4g} {unit}" for side in (own, peer)]
-        spread = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
-        yield [case, work, *cells, spread, f"{own_setting} / {peer_setting}" if work == "step" else ""]
+        cells = [case, work, f"{scale * np.median(own[work]):.4g} {unit}"]
+        for _, peer in list(best.values())[1:]:
+            ratios = peer[work] / own[work]
+            spread = f"{np.median(ratios):.3g} ({ratios.min():.3g} to {ratios.max():.3g})"
+            cells += [f"{scale * np.median(peer[work]):.4g} {unit}", spread]
+        needed = arithmetic(case, work)
+        yield [*cells, f"{needed / np.median(own[work]) / flops:.1%}" if needed else ""]
+
+
+def arithmetic(case: str, work: str) -> float:
+    """The operations of an RBM that this work needs at least; 0 where nobody has counted them."""
+    kind, size, *alpha = case.split("_")
+    if not alpha or work == "memory":
+        return 0.0
+    n = int(size) ** (2 if kind == "square" else 1)
+    hidden = int(alpha[0]) * n
+    flips = 3.0 * N_SAMPLES * n * hidden
+    counts = {
+        "sampling": flips,
+        "local energy": flips,
+        "natural gradient": 2.0 * N_SAMPLES**2 * (n + hidden) + N_SAMPLES**3 / 3,
+    }
+    return counts.get(work, sum(counts.values()))
 
 
 def show(cells: list[str]) -> None:
-    widths = (12, 18, 12, 12, 26, 0)
+    widths = (12, 18, 12, *(12, 24) * (len(SETTINGS) - 1), 0)
     write("".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
@@ -122,19 +150,24 @@ def write(line: str) -> None:
 
 
 def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None:
-    """The ratios of each case as bars, with their range."""
+    """The ratios to the best peer of each case as bars, with their range."""
     figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(found)), layout="constrained")
     places = np.arange(len(found))
     for k, work in enumerate(WORK[:4]):
-        ratios = np.array([best["netket"][1][work] / best["nqs"][1][work] for best in found.values()])
+        ratios = np.array([best_peer(best, work) / best["nqs"][1][work] for best in found.values()])
         middle = np.median(ratios, axis=1)
         spread = np.abs([ratios.min(axis=1) - middle, ratios.max(axis=1) - middle])
         axes.barh(places + 0.2 * k - 0.3, middle, 0.18, xerr=spread, label=work)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set(xscale="log", xlabel="time of NetKet / time of nqs", yticks=places, yticklabels=list(found))
+    axes.set(xscale="log", xlabel="time of the best peer / time of nqs", yticks=places, yticklabels=list(found))
     axes.invert_yaxis()
     axes.legend(loc="best")
     figure.savefig(path, dpi=150)
+
+
+def best_peer(best: dict[str, tuple[str, Rounds]], work: str) -> np.ndarray:
+    """The times of the peer with the shortest median."""
+    return min((rounds[work] for side, (_, rounds) in best.items() if side != "nqs"), key=np.median)
 
 
 def store(found: dict[str, dict[str, tuple[str, Rounds]]], limits: dict[str, float], path: Path) -> None:
@@ -157,11 +190,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("speed"), help="OUTPUT.h5 and OUTPUT.png (default speed)")
     options = parser.parse_args()
     limits, found = peak(), {}
-    show(["case", "work", "nqs", "NetKet", "ratio", "best settings: nqs / NetKet"])
+    peers = [cell for side in SETTINGS if side != "nqs" for cell in (NAMES[side], "ratio")]
+    show(["case", "work", "nqs", *peers, "of the peak"])
     for case in GROWTH if options.growth else options.cases:
         found[case] = measured(case, options.rounds)
-        for row in rows(case, found[case]):
+        for row in rows(case, found[case], limits["flop/s"]):
             show(row)
+        for side, (setting, _) in found[case].items():
+            write(f"{'':12}{NAMES[side]}, best chains x cores: {setting}")
         store(found, limits, options.output.with_suffix(".h5"))
         picture(found, options.output.with_suffix(".png"))
     write(f"machine: {limits['flop/s'] / 1e9:.1f} Gflop/s (matrix product), {limits['byte/s'] / 1e9:.1f} GB/s (copy)")
