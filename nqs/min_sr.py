@@ -77,8 +77,9 @@ def solve_centred(
     """
     n, components = residuals.shape
     by_component = gram.reshape(n, components, n, components)
-    matrix = by_component - by_component.mean(axis=0)
-    matrix = (matrix - matrix.mean(axis=2, keepdims=True)).reshape(gram.shape) / n
+    over_rows, over_columns = by_component.mean(axis=0), by_component.mean(axis=2, keepdims=True)
+    centred = by_component - over_rows - over_columns + over_columns.mean(axis=0)
+    matrix = centred.reshape(gram.shape) / n
     factor = jax.lax.linalg.cholesky(matrix + diagonal_shift * jnp.eye(len(matrix)), symmetrize_input=False)
     weights = jax.scipy.linalg.cho_solve((factor, True), residuals.ravel() / n).reshape(n, components)
     return weights - weights.mean(axis=0)
