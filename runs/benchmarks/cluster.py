@@ -61,7 +61,7 @@ def worker(what: str) -> None:
 
 
 def told(what: str, ranks: int) -> dict[str, float]:
-    command = ["mpirun", "-n", str(ranks), "-bind-to", "core", sys.executable, __file__, "--worker", what]
+    command = ["mpirun", "-n", str(ranks), "--bind-to", "core", sys.executable, __file__, "--worker", what]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -5,14 +5,14 @@
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
 
 The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
-side runs in processes of its own, one for each of its settings (chains x cores); for each kind of work the one that was
-fastest in two trial rounds counts. All draw 1024 samples a step with N proposals between two samples of a chain, in
-double precision, and solve the same equations (Quantax by eigenvalues, with its own shift). The natural gradient is the
-fastest step without its own sampling and local energies. A ratio is the peer's time over that of nqs in the same
-round; its median stands first, its range beside it. The memory is the largest of the process, with all that it has
-imported. Of RBMs the last column is the arithmetic that has to be done at least (3 operations for each pair of a flip
-and a hidden unit; 2 n^2 (N + M) + n^3/3 for the matrix of n samples and its factor), by time, over what a
-product of matrices reaches here.
+side runs in processes of its own, one after the other for each of its settings (chains x cores); for each kind of work
+the one that was fastest in a trial counts, and runs again in turn with those of the others. All draw 1024 samples a step
+with N proposals between two samples of a chain, in double precision, and solve the same equations (Quantax by
+eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and local energies. A
+ratio is the peer's time over that of nqs in the same round; its median stands first, its range beside it. The memory is
+the largest of the process, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done
+at least (3 operations for each pair of a flip and a hidden unit; 2 n^2 (N + M) + n^3/3 for the matrix of n samples and
+its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -31,11 +31,12 @@ import numpy as np
 CASES = ("ring_80_1", "ring_80_4", "square_10_1", "glass_80_1", "ffn_80", "cnn_6")
 GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 # Chains and cores; more cores than there are count as all.
-SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((16, 1), (128, 1), (1024, 1), (16, 2), (128, 2), (1024, 2))}
+SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((128, 2), (16, 1), (128, 1), (1024, 1), (16, 2), (1024, 2))}
 if find_spec("quantax"):
     SETTINGS["quantax"] = ((1024, 1), (1024, 2))
 NAMES = {"nqs": "nqs", "netket": "NetKet", "quantax": "Quantax"}
 N_SAMPLES = 1024
+SLOW = 20.0  # seconds of a step
 WORK = ("sampling", "local energy", "natural gradient", "step", "memory")
 PARTS = ("sampling", "local energy", "step")
 WORKER = Path(__file__).with_name("speed_worker.py")
@@ -45,43 +46,44 @@ Rounds = dict[str, np.ndarray]
 
 def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
     """For each side its best settings, by a trial of all of them, and what these took in rounds in turn."""
-    workers = {
-        (side, *setting): Popen(
-            [sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, text=True
-        )
-        for side, settings in SETTINGS.items()
-        for setting in settings
-    }
-    trial: dict[tuple, dict[str, float]] = {}
-    for name, worker in workers.items():
-        ask(worker, "warm")
-        trial[name] = {work: min(pair) for work, *pair in by_work([ask(worker, "time") for _ in range(2)])}
-    best = {
-        (side, work): min((name for name in workers if name[0] == side), key=lambda n: trial[n][work])
+    trials = {side: dict(tried(side, case)) for side in SETTINGS}
+    best = {(side, work): min(found, key=lambda s: found[s][work]) for side, found in trials.items() for work in PARTS}
+    figures: dict[str, Rounds] = {side: {} for side in SETTINGS}
+    for work in PARTS:
+        workers = {side: start(side, case, best[side, work]) for side in SETTINGS}
+        rounds: dict[str, list[dict[str, float]]] = {side: [] for side in SETTINGS}
+        for worker in workers.values():
+            ask(worker, "warm")
+        for _ in range(n_rounds):
+            for side, worker in workers.items():
+                rounds[side].append(ask(worker, "time" if work == "step" else work))
+        for side, worker in workers.items():
+            whole = {name: np.array([answer[name] for answer in rounds[side]]) for name in rounds[side][0]}
+            figures[side][work] = whole[work]
+            if work == "step":
+                figures[side]["natural gradient"] = whole["step"] - whole["sampling"] - whole["local energy"]
+                figures[side]["memory"] = whole["memory"]
+            worker.communicate()
+    return {
+        side: (", ".join(f"{work} {c} x {k}" for work in PARTS for c, k in [best[side, work]]), figures[side])
         for side in SETTINGS
-        for work in PARTS
     }
-    for name in workers.keys() - set(best.values()):
-        workers[name].communicate()
-    rounds: dict[tuple, list[dict[str, float]]] = {name: [] for name in set(best.values())}
-    for _ in range(n_rounds):
-        for name in rounds:
-            rounds[name].append(ask(workers[name], "time"))
-    found = {}
-    for side in SETTINGS:
-        whole = {work: np.array(values) for work, *values in by_work(rounds[best[side, "step"]])}
-        figures = {work: np.array([one[work] for one in rounds[best[side, work]]]) for work in PARTS}
-        figures["natural gradient"] = whole["step"] - whole["sampling"] - whole["local energy"]
-        figures["memory"] = whole["memory"]
-        found[side] = (", ".join(f"{work} {c} x {k}" for work in PARTS for _, c, k in [best[side, work]]), figures)
-    for name in rounds:
-        workers[name].communicate()
-    return found
 
 
-def by_work(answers: list[dict[str, float]]) -> Iterator[tuple]:
-    """The name of each figure and its values in all answers."""
-    return ((work, *(answer[work] for answer in answers)) for work in answers[0])
+def tried(side: str, case: str) -> Iterator[tuple[tuple[int, int], dict[str, float]]]:
+    """Each setting of a side and its time for each work, one after the other; the first only where that is slow."""
+    for setting in SETTINGS[side]:
+        worker = start(side, case, setting)
+        ask(worker, "warm")
+        answer = ask(worker, "time")
+        worker.communicate()
+        yield setting, answer
+        if answer["step"] > SLOW:
+            return
+
+
+def start(side: str, case: str, setting: tuple[int, int]) -> Popen:
+    return Popen([sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, text=True)
 
 
 def ask(worker: Popen, question: str) -> dict[str, float]:

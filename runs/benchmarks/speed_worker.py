@@ -1,7 +1,8 @@
-"""One side of a comparison in a process of its own: builds it, then times a round for every line it reads.
+"""One side of a comparison in a process of its own: builds it, then times what each line that it reads asks for.
 
-Started by speed.py as `python speed_worker.py SIDE CASE CHAINS CORES`; a round is printed as a line of JSON with the
-seconds of sampling, of the local energies and of a whole step, and the peak memory of the process in bytes.
+Started by speed.py as `python speed_worker.py SIDE CASE CHAINS CORES`. "warm" runs everything once; the name of a work
+times that, "time" all. The answer is a line of JSON: seconds by the name of the work, and the peak memory of the
+process in bytes.
 """
 
 import json
@@ -33,9 +34,10 @@ def main() -> None:
 
     sides = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket, "quantax": speed_sides.by_quantax}
     parts = sides[side](case, chains)
-    for line in sys.stdin:
-        figures = {name: seconds(part) for name, part in parts.items()} if line.strip() == "time" else {}
-        if not figures:
+    for line in map(str.strip, sys.stdin):
+        wanted = parts if line == "time" else {line: parts[line]} if line in parts else {}
+        figures = {name: seconds(part) for name, part in wanted.items()}
+        if line == "warm":
             for part in parts.values():
                 part()
         figures["memory"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
