@@ -5,14 +5,14 @@
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
 
 The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
-side runs in processes of its own, one after the other for each of its settings (chains x cores); for each kind of work
-the one that was fastest in a trial counts, and runs again in turn with those of the others. All draw 1024 samples a step
-with N proposals between two samples of a chain, in double precision, and solve the same equations (Quantax by
-eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and local energies. A
-ratio is the peer's time over that of nqs in the same round; its median stands first, its range beside it. The memory is
-the largest of the process, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done
-at least (3 operations for each pair of a flip and a hidden unit; 2 n^2 (N + M) + n^3/3 for the matrix of n samples and
-its factor), by time, over what a product of matrices reaches here.
+side runs in processes of its own, one after the other for each of its settings (chains x cores); for each kind of
+work the one that was fastest in a trial counts, and runs again in turn with those of the others. All draw 1024
+samples a step with N proposals between two samples of a chain, in double precision, and solve the same equations
+(Quantax by eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and
+local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first, its range
+beside it. The memory is the largest of the process, with all that it has imported. Of RBMs the last column is the
+arithmetic that has to be done at least (3 operations for each pair of a flip and a hidden unit; 2 n^2 (N + M) + n^3/3
+for the matrix of n samples and its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
