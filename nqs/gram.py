@@ -16,7 +16,7 @@ from nqs.parallel import Communicator
 from nqs.parameters import RealView, components_of, log_psi_components
 
 # The memory of a block of rows, in bytes: for each block the derivatives of all columns are made anew.
-BLOCK = 1 << 26
+BLOCK = 1 << 28
 # Samples whose rows are products of factors at a time: large enough for the products of matrices.
 AT_ONCE = 256
 

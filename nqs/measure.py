@@ -24,9 +24,8 @@ def measure_energy(
 ) -> dict[str, Any] | None:
     """The energy of an ansatz with its error, from chains started independently and burnt in.
 
-    The keys of the answer are those of
-    `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is the same on every rank. Collective;
-    None if the pass was stopped. `observe` is called with the samples of each step.
+    The keys of the answer are those of `nqs.results.MEASURED`, and of `DIAGNOSTICS` where the sampler has them; it is
+    the same on every rank. Collective; None if the pass was stopped. `observe` is called with the samples of each step.
 
     Raises `RunError` if a local energy is not finite.
     """

@@ -29,7 +29,6 @@ from nqs.sampler.passes import SamplingPass
 
 # A ratio of neighbouring regions is at least 1/4 for each site between them.
 SITES_PER_STEP = 4
-WHAT = "the Renyi-2 entropy"
 
 
 class Replicas(Ansatz):
@@ -138,14 +137,14 @@ def measure_renyi(
     entropy, variance = 0.0, 0.0
     for number, (inner, outer) in enumerate(steps):
         replicas = Replicas(ansatz, space, inner, outer)
-        step_key = jax.random.fold_in(key, number)
+        step_key, what = jax.random.fold_in(key, number), f"the Renyi-2 entropy, {number + 1} of {len(steps)}"
         part = sampling._replace(n_samples=-(-sampling.n_samples // len(steps)))
         blocks = Blocks(part.sampler.n_chains, part.samples_per_chain)
         if number == 0:
-            pairs = independent_pairs(part, ansatz, step_key, WHAT)
+            pairs = independent_pairs(part, ansatz, step_key, what)
             sampled = (jnp.concatenate(pair, axis=-1) for pair in pairs)
         else:
-            sampled = joint_pairs(part, replicas, step_key)
+            sampled = joint_pairs(part, replicas, step_key, what)
         for samples in sampled:
             blocks.add(jax.tree.map(np.asarray, swap_terms(replicas, samples, jnp.asarray(number == 0), chunk_size)))
             if part.is_stopped():
@@ -165,7 +164,7 @@ def minus_log_ratio(means: Means) -> Number:
 
 
 def joint_pairs(
-    sampling: SamplingPass, replicas: Replicas, key: Key[Array, ""]
+    sampling: SamplingPass, replicas: Replicas, key: Key[Array, ""], what: str
 ) -> Iterator[Int8[Array, "n_local per_chain all_sites"]]:
     """Samples of |w_A| + |w_A′|, step by step; each chain starts with both replicas alike, where no swap matters."""
     space, sampler = sampling.space, sampling.sampler
@@ -178,7 +177,7 @@ def joint_pairs(
     if not space.total_sz:
         moves, weights = (*moves, GlobalFlip()), (*weights, 1 / space.n_sites)
     joint = sampling._replace(sampler=Metropolis(moves, sampler.n_chains, sampler.n_samples, weights=weights))
-    for samples, _ in joint.samples_from(x, replicas, pass_key, WHAT):
+    for samples, _ in joint.samples_from(x, replicas, pass_key, what):
         yield samples
 
 

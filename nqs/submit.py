@@ -32,7 +32,7 @@ REMEDIES = {
 
 # What a job is given of the environment in which it is submitted.
 KEPT = ("NQS_LAUNCHER", "NQS_MAX_REQUEUES")
-THROTTLE = re.compile(r"^#SBATCH --array=\S*?(%\d+)", re.MULTILINE)
+ARRAY = re.compile(r"\s(?:--array[=\s]|-a\s*)([^\s%]*)(%\d+)?")
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,12 @@ def batch_script(template: str, name: str, options: dict[str, str], first: list[
     if not lines or not lines[0].startswith("#!"):
         raise InputError(f"{name}: not a batch script: its first line does not begin with #!")
     end = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
-    if "array" in options and (limit := THROTTLE.search(template)):
-        options = {**options, "array": options["array"] + limit[1]}
-    replaced = tuple(f"#SBATCH --{option}=" for option in {"array", *options})
-    header = [line for line in lines[:end] if not line.startswith(replaced)]
+    arrays = [found for line in lines[:end] if line.startswith("#SBATCH") and (found := ARRAY.search(line))]
+    if "array" in options and arrays:
+        options = {**options, "array": options["array"] + (arrays[-1][2] or "")}
+    replaced = tuple(f"#SBATCH --{option}=" for option in options)
+    header = [ARRAY.sub("", line) if line.startswith("#SBATCH") else line for line in lines[:end]]
+    header = [line for line in header if line.strip() != "#SBATCH" and not line.startswith(replaced)]
     place = 1 + max((number for number, line in enumerate(header) if line.startswith("#SBATCH")), default=0)
     header[place:place] = [f"#SBATCH --{option}={shlex.quote(value)}" for option, value in options.items()]
     return "\n".join([*header, *first, "", *lines[end:], ""])
@@ -166,7 +168,9 @@ def _scan(path: Path, overrides: dict[str, str], job: Job) -> _Work:
     scan = read_scan(path, overrides)
     open_tasks, notes = [], []
     for number, points in enumerate(scan.tasks):
-        todo, found = _task(scan, points)
+        todo, found, is_running = _task(scan, points)
+        if is_running and job.ranks_per_point is not None:
+            raise InputError(f"{found[-1]}: a whole scan is not submitted beside another job")
         notes += found
         if todo:
             open_tasks.append(number)
@@ -180,14 +184,17 @@ def _scan(path: Path, overrides: dict[str, str], job: Job) -> _Work:
     return _Work(script, scan.folder, tasks, n_chains, content, Path(scan.name).parent, tuple(notes))
 
 
-def _task(scan: Scan, points: list[Point]) -> tuple[bool, list[str]]:
-    """Whether points that follow each other have something to do for a job, and what is to be said of them."""
+def _task(scan: Scan, points: list[Point]) -> tuple[bool, list[str], bool]:
+    """Of points that follow each other: whether a job has something to do, what is to be said of them, whether one is
+    running.
+    """
     todo, notes = False, []
     for point in points:
         state = state_of(point)
         name = f"{scan.folder}: {point.name}"
         if is_being_written(point.path):
-            return False, [f"{name} is running, or ended without a word less than two minutes ago: not submitted again"]
+            note = f"{name} is running, or ended without a word less than two minutes ago: not submitted again"
+            return False, [*notes, note], True
         if state.progress in REMEDIES:
             after = ", nor do the points after it in its line" if point is not points[-1] else ""
             notes.append(
@@ -195,7 +202,7 @@ def _task(scan: Scan, points: list[Point]) -> tuple[bool, list[str]]:
             )
             break
         todo |= state.progress != "done"
-    return todo, notes
+    return todo, notes, False
 
 
 def ranges(numbers: list[int]) -> str:
@@ -206,7 +213,7 @@ def ranges(numbers: list[int]) -> str:
 
 
 def _options(path: Path, job: Job, tasks: str) -> dict[str, str]:
-    options = {"job-name": path.stem, "chdir": str(Path.cwd()), "ntasks": str(job.ranks), "time": job.time}
+    options = {"job-name": path.resolve().stem, "chdir": str(Path.cwd()), "ntasks": str(job.ranks), "time": job.time}
     if tasks:
         options["array"] = tasks
     if job.partition is not None:

@@ -1,6 +1,7 @@
 """The source text of Hamiltonians and ansätze that do not come with the package."""
 
 import ast
+import functools
 import hashlib
 import inspect
 import sys
@@ -15,9 +16,9 @@ OWN = ("nqs", "hamiltonians")
 def user_sources(hamiltonian: Any, ansatz: Any) -> dict[str, str]:
     """The text and the SHA-256 of the files of each class, by "hamiltonian_source", "hamiltonian_sha256" and so on.
 
-    The files are that of the class and those of the modules in its folder that it imports, each of these below a line
-    with its name. Classes of this package and of installed ones, which have a version, are left out, as are those
-    without a file.
+    The files are that of the class and those of the modules in its package or folder that it imports, each of these
+    below a line with its name. Classes of this package and of installed ones, which have a version, are left out, as
+    are those without a file.
     """
     classes = {"hamiltonian": type(hamiltonian), "ansatz": type(getattr(ansatz, "module", ansatz))}
     found = {}
@@ -33,12 +34,15 @@ def changed_sources(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [key.removesuffix("_sha256") for key in hashes if before.get(key, now[key]) != now[key]]
 
 
+@functools.cache
 def _source(kind: type) -> str:
+    """As it is when it is first asked for, soon after the import: edits of the files do not change what runs."""
     module = sys.modules.get(kind.__module__)
     path = _path(module)
     if module is None or path is None:
         return ""
-    helpers = _imported(module, path.parent, {module.__name__})
+    top = path.parents[max(0, len(module.__name__.split(".")) - 2)]  # of a package the package, else the folder
+    helpers = _imported(module, top, {module.__name__})
     return "\n".join([path.read_text(), *(f"# {name}\n\n{text}" for name, text in sorted(helpers.items()))])
 
 
@@ -59,7 +63,11 @@ def _imported(module: ModuleType, folder: Path, seen: set[str]) -> dict[str, str
 def _import_names(module: ModuleType, text: str) -> list[str]:
     """What the import statements of a module may mean: modules, or names in them."""
     package, names = module.__package__ or "", []
-    for node in ast.walk(ast.parse(text)):
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):  # edited since it was imported
+        return []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

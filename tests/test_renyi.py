@@ -89,7 +89,7 @@ def test_both_replicas_are_sampled_together():
     replicas = Replicas(entangled(4, 0.1), space, region, region)
     sampler = nqs.Metropolis((FLIP, nqs.GlobalFlip()), n_chains=n, n_samples=n)
     sampling = SamplingPass(space, sampler, Communicator(), n, 20)
-    batches = [next(joint_pairs(sampling, replicas, jax.random.key(seed)))[:, 0] for seed in range(2)]
+    batches = [next(joint_pairs(sampling, replicas, jax.random.key(seed), ""))[:, 0] for seed in range(2)]
     pairs = all_pairs_of_states(space)
     p = np.exp(2 * np.asarray(log_psi(replicas, jnp.asarray(pairs))))
     possible = p > 0
@@ -113,7 +113,7 @@ def test_z_scores_of_the_entropy():
             ((first, second),) = independent_pairs(sampling, ansatz, key, "")
             samples = jnp.concatenate([first, second], axis=-1)
         else:
-            (samples,) = joint_pairs(sampling, replicas, key)
+            (samples,) = joint_pairs(sampling, replicas, key, "")
         blocks = Blocks(N_CHAINS, PER_CHAIN)
         terms = swap_terms(replicas, samples, jnp.asarray(number == 0), 20000)
         blocks.add(jax.tree.map(np.asarray, terms))

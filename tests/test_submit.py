@@ -90,10 +90,13 @@ def test_the_script_says_how_the_ranks_are_started(folder, capsys, monkeypatch):
 
 def test_the_array_of_a_template(folder, capsys):
     """Its tasks are replaced, their number at a time stays; a single job has none."""
-    (folder / "mine.sh").write_text("#!/bin/sh\n#SBATCH --array=0-99%8\n\necho $1\n")
-    for name, array in (("fields", ["#SBATCH --array=0-2%8"]), ("small", [])):
-        assert call("submit", f"{name}.toml", *ASKED, "--template", "mine.sh", "--dry-run") == 0
-        assert [line for line in capsys.readouterr().out.splitlines() if "--array" in line] == array
+    for asked in ("--array=0-99%8", "--array 0-99%8", "-a 0-99%8", "--nodes=1 --array=0-99%8"):
+        (folder / "mine.sh").write_text(f"#!/bin/sh\n#SBATCH {asked}\n\necho $1\n")
+        for name, array in (("fields", ["#SBATCH --array=0-2%8"]), ("small", [])):
+            assert call("submit", f"{name}.toml", *ASKED, "--template", "mine.sh", "--dry-run") == 0
+            script = capsys.readouterr().out
+            assert [line for line in script.splitlines() if "-a" in line.split("chdir")[0]] == array
+            assert ("#SBATCH --nodes=1\n" in script) == ("nodes" in asked)
 
 
 def test_the_folder_where_we_are_is_submitted(folder, capsys, monkeypatch):
@@ -123,6 +126,15 @@ def test_a_line_of_which_a_point_is_running_is_not_submitted_again(folder, capsy
     said = capsys.readouterr()
     assert "#SBATCH --array=1\n" in said.out
     assert "seed=3 is running" in said.err
+
+
+def test_a_whole_scan_is_not_submitted_beside_another_job(folder, capsys):
+    point = scan_file.read(Path("fields.toml"), {}).points[1]
+    point.path.parent.mkdir(parents=True)
+    lock = Lock(point.path)
+    assert call("submit", "fields.toml", *ASKED, "--ranks-per-point", "1", "--dry-run") == 2
+    lock.release()
+    assert "is running" in capsys.readouterr().err
 
 
 def test_a_line_behind_a_broken_point_does_not_wait_in_the_queue(folder, capsys):

@@ -66,6 +66,9 @@ def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, cap
     assert "has changed" not in capsys.readouterr().err
     models.write_text(MODULE + "\nWIDTH = 3\n")
     assert call("run", "mine/ring.toml", "--run.steps", "2") == 0
+    assert "has changed" not in capsys.readouterr().err, "what was imported runs"
+    del sys.modules[models.stem]
+    assert call("run", "mine/ring.toml", "--run.steps", "3") == 0
     assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
 
 

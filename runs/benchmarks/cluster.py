@@ -7,7 +7,7 @@ together take turns, in five rounds of 100 steps. The efficiency is the time of 
 reduction is a sum over the ranks of as many numbers as a step's, by itself, over the step. Of minSR the rows of the
 matrix of n samples are shared by the ranks, its factorisation is not: the one grows as n^2, the other as n^3. Memory:
 the peak of minSR steps of a network 80-944-944-1 with 2048 samples over that of steps of sgd, beside the matrix O of
-all log-derivatives. Start-up: medians of three.
+all log-derivatives. Start-up: medians of three, of a run once.
 """
 
 import json
@@ -73,7 +73,7 @@ def scaling(what: str) -> str:
     return (
         f"{what}: {1e3 * alone:.1f} ms on one rank, {1e3 * together:.1f} ms on two; efficiency "
         f"{statistics.median(efficiencies):.1%} ({min(efficiencies):.1%} to {max(efficiencies):.1%}); "
-        f"reduction {share:.2%} of a step"
+        f"reduction of the gradient {share:.2%} of a step"
     )
 
 

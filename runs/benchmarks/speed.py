@@ -10,9 +10,10 @@ work the one that was fastest in a trial counts, and runs again in turn with tho
 samples a step with N proposals between two samples of a chain, in double precision, and solve the same equations
 (Quantax by eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and
 local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first, its range
-beside it. The memory is the largest of the process, with all that it has imported. Of RBMs the last column is the
-arithmetic that has to be done at least (3 operations for each pair of a flip and a hidden unit; 2 n^2 (N + M) + n^3/3
-for the matrix of n samples and its factor), by time, over what a product of matrices reaches here.
+beside it. The convolutional network of NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are
+products of matrices. The memory is the largest of the process, with all that it has imported. Of RBMs the last column
+is the arithmetic that has to be done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) +
+n^3/3 for the matrix of n samples and its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -33,7 +34,7 @@ GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 # Chains and cores; more cores than there are count as all.
 SETTINGS = {"nqs": ((128, 2), (1024, 2)), "netket": ((128, 2), (16, 1), (128, 1), (1024, 1), (16, 2), (1024, 2))}
 if find_spec("quantax"):
-    SETTINGS["quantax"] = ((1024, 1), (1024, 2))
+    SETTINGS["quantax"] = ((1024, 2), (1024, 1))
 NAMES = {"nqs": "nqs", "netket": "NetKet", "quantax": "Quantax"}
 N_SAMPLES = 1024
 SLOW = 20.0  # seconds of a step
@@ -136,7 +137,7 @@ def arithmetic(case: str, work: str) -> float:
     counts = {
         "sampling": flips,
         "local energy": flips,
-        "natural gradient": 2.0 * N_SAMPLES**2 * (n + hidden) + N_SAMPLES**3 / 3,
+        "natural gradient": 1.0 * N_SAMPLES**2 * (n + hidden) + N_SAMPLES**3 / 3,
     }
     return counts.get(work, sum(counts.values()))
 

@@ -36,6 +36,8 @@ def main() -> None:
     parts = sides[side](case, chains)
     for line in map(str.strip, sys.stdin):
         wanted = parts if line == "time" else {line: parts[line]} if line in parts else {}
+        if line == "local energy":
+            parts["sampling"]()
         figures = {name: seconds(part) for name, part in wanted.items()}
         if line == "warm":
             for part in parts.values():
