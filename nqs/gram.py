@@ -37,13 +37,15 @@ def gram_rows(
     if ansatz.zero_taps() is None:
         everywhere = communicator.all_gather(np.asarray(x))
         return np.asarray(_rows_by_blocks(view, jnp.asarray(theta), x, jnp.asarray(everywhere), chunk_size))
-    local = _flat_factors(ansatz, x, chunk_size)
-    everywhere = local if communicator.size == 1 else [communicator.all_gather(np.asarray(part)) for part in local]
-    return np.asarray(_rows_of_factors(ansatz, x[0], local, everywhere))
+    local = _factors(ansatz, x, chunk_size)
+    everywhere = local
+    if communicator.size > 1:
+        everywhere = jax.tree.map(lambda leaf: communicator.all_gather(np.asarray(leaf)), local)
+    return np.asarray(_rows_of_factors(local, everywhere))
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
-    """The number of samples whose log-derivatives make a block of rows: whole chunks, in even blocks within `BLOCK`."""
+    """The number of samples whose log-derivatives make a block of rows: whole chunks, one or what `BLOCK` holds."""
     chunks = -(-n_local // chunk_size)
     most = max(1, BLOCK // (8 * components * n_parameters * chunk_size))
     n_blocks = -(-chunks // most)
@@ -68,39 +70,22 @@ def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple
 
 
 @eqx.filter_jit
-def _flat_factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[Float[Array, "n width"]]:
-    """The factors of all configurations as real arrays, one after the other; of complex ones both parts."""
-    leaves = jax.tree.leaves(jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x))))
-    flat = [leaf.reshape(len(x), -1) for leaf in leaves]
-    parts = [[jnp.real(f), jnp.imag(f)] if jnp.iscomplexobj(f) else [f] for f in flat]
-    return [part.astype(float) for pair in parts for part in pair]
+def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[tuple[Array, Array]]:
+    """`dense_factors` of all configurations, in double precision."""
+    factors = jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x)))
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, float)), factors)
 
 
-def _unflattened(ansatz: Ansatz, x: Num[Array, "*configuration"], parts: list[Float[Array, "n width"]]):
-    shapes, treedef = jax.tree.flatten(jax.eval_shape(lambda y: dense_factors(ansatz, y), x))
-    leaves, rest = [], iter(parts)
-    for leaf in shapes:
-        values = next(rest)
-        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            values = jax.lax.complex(values, next(rest))
-        leaves.append(values.reshape(len(values), *leaf.shape))
-    return jax.tree.unflatten(treedef, leaves)
-
-
-@eqx.filter_jit
-def _rows_of_factors(
-    ansatz: Ansatz, x: Num[Array, "*configuration"], local, everywhere
-) -> Float[Array, "rows columns"]:
-    columns = _unflattened(ansatz, x, everywhere)
-
+@jax.jit
+def _rows_of_factors(local: list[tuple[Array, Array]], everywhere: list[tuple[Array, Array]]):
     def rows(factors):
         total = jnp.zeros(())
-        for (a, g), (a_all, g_all) in zip(factors, columns, strict=True):
+        for (a, g), (a_all, g_all) in zip(factors, everywhere, strict=True):
             outputs = jnp.einsum("ko,nlo->knl", g, g_all.conj())
             total += jnp.real((a_all.conj() @ a)[:, None] * outputs)
         return total.reshape(len(total), -1)
 
-    matrix = jax.lax.map(rows, _unflattened(ansatz, x, local), batch_size=min(AT_ONCE, len(local[0])))
+    matrix = jax.lax.map(rows, local, batch_size=min(AT_ONCE, len(local[0][0])))
     return matrix.reshape(-1, matrix.shape[-1])
 
 

@@ -35,8 +35,8 @@ class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
     `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `farewells` is where ranks
-    that leave say so, if not one of its own. each rank computes with `threads` of XLA
-    and `blas_threads` in dense algebra.
+    that leave say so, if not one of its own. Each rank computes with `threads` threads of XLA and `blas_threads` in
+    dense algebra.
     """
 
     def __init__(self, comm: Any = None, library: str = "none", farewells: Any = None):

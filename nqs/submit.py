@@ -105,9 +105,9 @@ def submit(path: Path, overrides: dict[str, str], job: Job, *, is_dry: bool = Fa
         _write(copy, work.content)
     script = work.target.with_name(work.target.name + ".sbatch")
     _write(script, text)
-    number = _sbatch(script)
     if is_scan:
         write_manifest(read_scan(path, overrides))
+    number = _sbatch(script)
     tasks = f", tasks {work.tasks} of {work.target}" if work.tasks else ""
     return f"{script}: submitted as job {number}{tasks}", work.notes
 

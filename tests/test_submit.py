@@ -100,11 +100,13 @@ def test_the_array_of_a_template(folder, capsys):
 
 
 def test_the_folder_where_we_are_is_submitted(folder, capsys, monkeypatch):
-    assert call("submit", "fields.toml", *ASKED) == 2
     write_manifest(read_scan(Path("fields.toml"), {}))
     monkeypatch.chdir("results/fields")
     assert call("submit", ".", *ASKED, "--dry-run") == 0
-    assert f"{folder}:" not in capsys.readouterr().err
+    script = capsys.readouterr().out
+    assert "#SBATCH --job-name=fields\n" in script
+    assert "#SBATCH --array=0-2\n" in script
+    assert f"set -- {folder}/results/fields." in script
 
 
 def test_a_scan_is_an_array_of_what_is_not_done(folder, capsys):

@@ -1,6 +1,6 @@
 """What a cluster asks of nqs: how a second rank scales, how much memory minSR takes, how long a start takes.
 
-    python runs/benchmarks/cluster.py               weak scaling, memory and start-up, about five minutes on two cores
+    python runs/benchmarks/cluster.py               weak scaling, memory and start-up, about nine minutes on two cores
 
 Weak scaling: an Ising ring of 80 sites, RBM alpha = 1, 1024 samples a rank, a core a rank; one rank alone and two
 together take turns, in five rounds of 100 steps. The efficiency is the time of one over that of two; the share of the
