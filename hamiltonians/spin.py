@@ -95,6 +95,10 @@ class SpinHamiltonian(eqx.Module):
         """
         return Flip(self.flip_terms.flips), jnp.conj(self.flip_terms.amplitudes(x))
 
+    def some_do_not_act(self) -> bool:
+        """Whether the amplitude of a term depends on x; then it may be 0."""
+        return self.flip_terms.sites.shape[-1] > 0
+
     @abc.abstractmethod
     def reference_energy(self) -> float | None:
         """The exact ground-state energy where a closed form holds, otherwise None."""

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from nqs.ansatz.base import Ansatz
+from nqs.chunks import chunks
 from nqs.gradient import log_derivatives
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, components_of, log_psi_components
@@ -98,16 +99,9 @@ def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Fl
         return log_derivatives(view, theta, chunk).reshape(-1, view.size)
 
     def rows(block):
-        o = jax.lax.map(derivatives, _chunks(block, chunk_size)).reshape(-1, view.size)[: n_rows * components]
-        columns = jax.lax.map(lambda other: o @ derivatives(other).T, _chunks(everywhere, chunk_size))
+        o = jax.lax.map(derivatives, chunks(block, chunk_size)).reshape(-1, view.size)[: n_rows * components]
+        columns = jax.lax.map(lambda other: o @ derivatives(other).T, chunks(everywhere, chunk_size))
         return jnp.moveaxis(columns, 0, 1).reshape(len(o), -1)
 
-    matrix = jax.lax.map(rows, _chunks(x, n_rows))
+    matrix = jax.lax.map(rows, chunks(x, n_rows))
     return matrix.reshape(-1, matrix.shape[-1])[: len(x) * components, : len(everywhere) * components]
-
-
-def _chunks(x: Num[Array, "n *configuration"], chunk_size: int) -> Num[Array, "chunks chunk *configuration"]:
-    """Chunks of one size; the last is filled up with copies of the last configuration."""
-    size = min(chunk_size, len(x))
-    missing = -len(x) % size
-    return jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)]).reshape(-1, size, *x.shape[1:])

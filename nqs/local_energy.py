@@ -3,15 +3,19 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Num
+from jaxtyping import Array, Inexact, Int8, Num
 
 from hamiltonians.continuum import ContinuumHamiltonian
 from hamiltonians.moves import Swap
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
+from nqs.chunks import chunks
 from nqs.laplacian import kinetic_energy
 
 Hamiltonian = SpinHamiltonian | ContinuumHamiltonian
+
+# Wave functions evaluated at once, unless a chunk is larger: enough for vector units, few enough for a cache.
+AT_ONCE = 256
 
 
 def local_energy(hamiltonian: Hamiltonian, ansatz: Ansatz, x: Num[Array, "*configuration"]) -> Inexact[Array, ""]:
@@ -33,6 +37,30 @@ def _moved_sum(ansatz: Ansatz, x, moves, amplitudes: Inexact[Array, " terms"]) -
     return jnp.sum(jnp.where(acts, amplitudes * ratios, 0))
 
 
+def _of_acting_terms(hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, "n n_sites"]) -> Inexact[Array, " n"]:
+    """E_L of each x, with ratios of those terms alone that act on it: half of the exchanges, say, do not."""
+    moves, amplitudes = jax.vmap(hamiltonian.connected)(x)
+    caches = jax.vmap(ansatz.start)(x)
+    n_terms, acts = amplitudes.shape[1], amplitudes.ravel() != 0
+    n_acting, at_once = jnp.sum(acts), min(max(AT_ONCE, len(x)), acts.size)
+    places = chunks(jnp.nonzero(acts, size=acts.size, fill_value=0)[0], at_once)
+
+    def values(block):
+        row, term = jnp.divmod(places[block], n_terms)
+        cache, move = jax.tree.map(lambda leaf: leaf[row], caches), jax.tree.map(lambda leaf: leaf[row, term], moves)
+        ratios = jnp.exp(jax.vmap(ansatz.log_ratio)(cache, x[row], move))
+        is_one = block * at_once + jnp.arange(at_once) < n_acting
+        return row, jnp.where(is_one, amplitudes[row, term] * ratios, 0)
+
+    def add(block, energies):
+        row, terms = values(block)
+        return energies.at[row].add(terms)
+
+    diagonal = jax.vmap(hamiltonian.diagonal)(x)
+    dtype = jnp.result_type(diagonal, jax.eval_shape(values, 0)[1])
+    return jax.lax.fori_loop(0, (n_acting + at_once - 1) // at_once, add, diagonal.astype(dtype))
+
+
 @eqx.filter_jit
 def local_energies(
     hamiltonian: Hamiltonian, ansatz: Ansatz, x: Num[Array, "*samples_and_configuration"], chunk_size: int
@@ -43,6 +71,9 @@ def local_energies(
     size = min(chunk_size, len(flat))
 
     def of_all(fast: Ansatz) -> Inexact[Array, " n"]:
+        if isinstance(hamiltonian, SpinHamiltonian) and hamiltonian.some_do_not_act() and not fast.moves_are_cheap():
+            by_chunks = jax.lax.map(lambda y: _of_acting_terms(hamiltonian, fast, y), chunks(flat, size))
+            return by_chunks.ravel()[: len(flat)]
         return jax.lax.map(lambda y: local_energy(hamiltonian, fast, y), flat, batch_size=size)
 
     return ansatz.accelerated(of_all).reshape(x.shape[:-n_axes])

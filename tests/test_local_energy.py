@@ -29,8 +29,9 @@ def test_local_energies_and_their_exact_average(hamiltonian, ansatz):
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 16, 1000])
-def test_chunks_change_nothing(chunk_size):
-    hamiltonian, ansatz = HAMILTONIANS["ising_ring"], rbm("complex128")
+@pytest.mark.parametrize(("hamiltonian", "ansatz"), [("ising_ring", "rbm_complex_visible"), ("heisenberg", "cnn")])
+def test_chunks_change_nothing(hamiltonian, ansatz, chunk_size):
+    hamiltonian, ansatz = HAMILTONIANS[hamiltonian], ANSATZE[ansatz]()
     states = all_states(hamiltonian.space)
     whole = all_local_energies(hamiltonian, ansatz, states, len(states))
     parts = all_local_energies(hamiltonian, ansatz, states, chunk_size)

@@ -47,6 +47,10 @@ class Ansatz(eqx.Module):
         """
         return use(self)
 
+    def moves_are_cheap(self) -> bool:
+        """Whether a ratio costs little more than to read the cache; if not, only those that are needed are formed."""
+        return False
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.
 

@@ -54,6 +54,9 @@ class Jastrow(Ansatz):
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         return advance_linear(cache, self._matrix(len(x)), x, move)
 
+    def moves_are_cheap(self) -> bool:
+        return True
+
     def _matrix(self, n_sites: int) -> Inexact[Array, "n_sites n_sites"]:
         upper = jnp.zeros((n_sites, n_sites), self.couplings.dtype).at[jnp.triu_indices(n_sites, 1)].set(self.couplings)
         return upper + upper.T

@@ -44,6 +44,9 @@ class Product(Ansatz):
         )
         return _total(list(ratios)), caches
 
+    def moves_are_cheap(self) -> bool:
+        return all(factor.moves_are_cheap() for factor in self.factors)
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         taps = [factor.zero_taps() for factor in self.factors]
         return None if None in taps else tuple(tap for of_factor in taps for tap in of_factor or ())
@@ -85,6 +88,9 @@ class Phase(Ansatz):
     def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratio, cache = self.angle.moved(cache, x, move)
         return _times_i(ratio), cache
+
+    def moves_are_cheap(self) -> bool:
+        return self.angle.moves_are_cheap()
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         return self.angle.zero_taps()

@@ -145,6 +145,9 @@ class TabulatedRBM(Ansatz):
             changes[1] += self._phase(new[0]) - self._phase(cache[0])
         return _whole(changes), new
 
+    def moves_are_cheap(self) -> bool:
+        return True
+
     def _look_up(self, exponentials, spins, sites):
         if len(sites) > WIDEST:
             weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
