@@ -1,5 +1,7 @@
 """Local energies."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -66,14 +68,15 @@ def local_energies(
     hamiltonian: Hamiltonian, ansatz: Ansatz, x: Num[Array, "*samples_and_configuration"], chunk_size: int
 ) -> Inexact[Array, "*samples"]:
     """E_L of every configuration, `chunk_size` at a time, which bounds the memory."""
-    n_axes = 1 if isinstance(hamiltonian, SpinHamiltonian) else 2
+    spins = hamiltonian if isinstance(hamiltonian, SpinHamiltonian) else None
+    n_axes = 2 if spins is None else 1
     flat = x.reshape(-1, *x.shape[-n_axes:])
     size = min(chunk_size, len(flat))
 
     def of_all(fast: Ansatz) -> Inexact[Array, " n"]:
-        if isinstance(hamiltonian, SpinHamiltonian) and hamiltonian.some_do_not_act() and not fast.moves_are_cheap():
-            by_chunks = jax.lax.map(lambda y: _of_acting_terms(hamiltonian, fast, y), chunks(flat, size))
-            return by_chunks.ravel()[: len(flat)]
+        if spins is not None and spins.some_do_not_act() and not fast.moves_are_cheap():
+            of_chunk = functools.partial(_of_acting_terms, spins, fast)
+            return jax.lax.map(of_chunk, chunks(flat, size)).ravel()[: len(flat)]
         return jax.lax.map(lambda y: local_energy(hamiltonian, fast, y), flat, batch_size=size)
 
     return ansatz.accelerated(of_all).reshape(x.shape[:-n_axes])

@@ -9,6 +9,7 @@ from jaxtyping import Array, Num
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
+from nqs.ansatz.projected import is_in_other_sector
 from nqs.local_energy import Hamiltonian, local_energies
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import series_statistics, v_score
@@ -45,7 +46,7 @@ def measure_energy(
     if series is not None:
         statistics = series_statistics(series)
         energy = statistics.mean.real
-        reference = hamiltonian.reference_energy()
+        reference = None if is_in_other_sector(ansatz) else hamiltonian.reference_energy()
         measured = {
             "energy": energy,
             "energy_error": statistics.error,

@@ -48,7 +48,7 @@ MEASURED = {
     "ess": ("1", "effective sample size"),
     "n_samples": ("1", "number of samples"),
     "acceptance": ("1", "accepted over proposed moves"),
-    "reference": (ENERGY, "exact ground-state energy, where there is one"),
+    "reference": (ENERGY, "exact ground-state energy, where there is one; none for the states of another sector"),
 }
 # Also measured, where the sampler has replicas.
 DIAGNOSTICS = {

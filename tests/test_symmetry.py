@@ -225,6 +225,7 @@ def test_the_lowest_energy_of_a_sector_is_reached():
         .measured
     )
     exact = sector_levels(hamiltonian, chosen)[0]
+    assert np.isnan(measured["reference"]), "that of the ground state is not the energy to reach"
     assert measured["energy"] - exact > -4 * measured["energy_error"] - 1e-9
     assert measured["energy"] + 3 * measured["energy_error"] - exact < 5e-3 * abs(exact)
 

@@ -1,5 +1,7 @@
 """The periodic convolutional network."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,9 +16,10 @@ class Convolutional(Ansatz):
     """A residual network of circular convolutions on a periodic hypercubic lattice, invariant under translations.
 
     z = C_0 x, then z ← z + C′ f(C f(z)) in each of `n_blocks` blocks with f = GELU, then features
-    h_c = Σ_i log cosh z_ic / √n_sites and log ψ = u·h, or u·h + i v·h with a phase. All parameters are real; every
-    convolution has `channels` channels and kernels of `kernel_size` sites along each axis. Residual blocks as of K. He
-    et al., ECCV 2016 (pre-activation). Moves are evaluated by the slow defaults.
+    h_c = Σ_i log cosh z_ic and log ψ = u·h, or u·h + i v·h with a phase. All parameters are real; every convolution has
+    `channels` channels and kernels of `kernel_size` sites along each axis. No parameter knows the size of the lattice:
+    those of a small one are a start for a larger one. u and v start as 1/√n_sites times numbers of order 1. Residual
+    blocks as of K. He et al., ECCV 2016 (pre-activation). Moves are evaluated by the slow defaults.
 
     Raises `ValueError` for a kernel that is even or wider than the lattice.
     """
@@ -50,12 +53,12 @@ class Convolutional(Ansatz):
         self.blocks = tuple(
             (convolution(channels, keys[2 * b + 1]), convolution(channels, keys[2 * b + 2])) for b in range(n_blocks)
         )
-        self.output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
+        output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
+        self.output = eqx.tree_at(lambda o: o.weight, output, output.weight / math.prod(extent) ** 0.5)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         z = circular_convolution(self.first, x.astype(self.output.weight.dtype).reshape(*self.extent, 1))
         for inner, outer in self.blocks:
             z = z + circular_convolution(outer, jax.nn.gelu(circular_convolution(inner, jax.nn.gelu(z))))
-        features = jnp.sum(log_cosh(z), axis=range(z.ndim - 1)) / jnp.sqrt(x.size).astype(z.dtype)
-        out = self.output(features)
+        out = self.output(jnp.sum(log_cosh(z), axis=range(z.ndim - 1)))
         return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])

@@ -80,3 +80,8 @@ class Projected(Ansatz):
             return jnp.log(jnp.array(self.weights).real.astype(logs.dtype) @ jnp.exp(logs - shift)) + shift
         terms = jnp.exp((logs - shift).astype(jnp.result_type(logs, jnp.complex64)))
         return jnp.log(jnp.array(self.weights).astype(terms.dtype) @ terms) + shift
+
+
+def is_in_other_sector(ansatz: Ansatz) -> bool:
+    """Whether an ansatz is projected on a sector with characters other than 1, where ψ > 0 has no part."""
+    return isinstance(ansatz, Projected) and any(abs(weight - 1) > 1e-9 for weight in ansatz.weights)

@@ -198,7 +198,7 @@ class _Exp(eqx.Module):
 
 
 def _flax_convolutional(nk: Any, length: int) -> Any:
-    """The network of `Convolutional((length, length), 8, 2, 3, phase=True)` as a user of NetKet would write it."""
+    """`Convolutional((length, length), 8, 2, 3, phase=True)`, but for the scale of its last weights, in Flax."""
     from flax import linen as nn
 
     class Network(nn.Module):
