@@ -12,6 +12,7 @@ from hamiltonians.continuum import ContinuumHamiltonian, pairs
 from hamiltonians.lattice import OneEach, one_each
 from hamiltonians.space import Particles
 from hamiltonians.two_electron_dot import two_electron_energy
+from hamiltonians.two_hard_cores import two_hard_core_energy
 
 Interaction = Literal["coulomb", "hard_core", "none"]
 
@@ -85,15 +86,19 @@ class HarmonicTrap(ContinuumHamiltonian):
         return {**terms, "interaction": jnp.sum(jnp.where(squares < self.core_diameter**2, jnp.inf, 0.0))}
 
     def reference_energy(self) -> float | None:
-        """The sum of the lowest oscillator levels without interaction, the exact energy of two particles that repel
-        each other by 1/r in an isotropic trap of two or three dimensions, otherwise None.
+        """The sum of the lowest oscillator levels without interaction; of two particles in an isotropic trap the exact
+        energy with the repulsion 1/r, and with hard cores in one dimension and, of s waves, in three; otherwise None.
         """
         if self.interaction == "none" or self.space.n_particles == 1:
             return self.lower_bound()
-        is_isotropic = np.ptp(self.omega) == 0 and self.space.dim > 1
-        if self.space.n_particles == 2 and is_isotropic and self.interaction == "coulomb" and self.softening == 0:
-            angular_momentum = int(self.space.n_down != 1 and not self.space.are_bosons)
-            return two_electron_energy(self.space.dim, float(self.omega[0]), angular_momentum)
+        if self.space.n_particles != 2 or np.ptp(self.omega) != 0:
+            return None
+        dim, omega = self.space.dim, float(self.omega[0])
+        angular_momentum = int(self.space.n_down != 1 and not self.space.are_bosons)
+        if self.interaction == "coulomb" and self.softening == 0:
+            return two_electron_energy(dim, omega, angular_momentum)
+        if self.interaction == "hard_core" and (dim == 1 or (dim == 3 and angular_momentum == 0)):
+            return two_hard_core_energy(dim, omega, self.core_diameter)
         return None
 
     def lower_bound(self) -> float:

@@ -125,9 +125,18 @@ def _random_walk(table: schema.Metropolis | schema.Direct, hamiltonian: Continuu
     if not isinstance(table, schema.Metropolis) or isinstance(table, schema.Tempering):
         raise ValueError('kind: particles take "metropolis"')
     move = table.move or PARTICLE_MOVES[0]
-    if error := particle_move_error(move):
+    weights: dict[Any, float] = move if isinstance(move, dict) else {move: 1.0}
+    if error := particle_move_error(set(weights)):
         raise ValueError(f"move: {error}")
-    return RandomWalk(hamiltonian.space, cast(Any, move), table.n_chains, table.n_samples, table.sweeps, table.burn_in)
+    if table.pairs is not None:
+        raise ValueError("pairs: of spins; an exchange of particles swaps any two of opposite spin")
+    space, (steps,) = hamiltonian.space, set(weights) - {"exchange"}
+    exchanges = 0
+    if "exchange" in weights:
+        moved_at_once = 1 if steps == "gaussian" else space.n_particles
+        exchanges = max(1, round(space.n_particles / moved_at_once * weights["exchange"] / weights[steps]))
+    counts = (table.n_chains, table.n_samples, table.sweeps, table.burn_in, exchanges)
+    return RandomWalk(space, cast(Any, steps), *counts)
 
 
 def build_optimizer(table: Any) -> Optimizer:

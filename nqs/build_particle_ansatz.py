@@ -1,6 +1,6 @@
 """From the table of a wave function of particles to the wave function."""
 
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from nqs.ansatz.backflow import Backflow
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.gaussian_rbm import GaussianRBM
 from nqs.ansatz.geometry import Geometry
+from nqs.ansatz.hard_core import HardCore
 from nqs.ansatz.message_passing import MessagePassing
 from nqs.ansatz.orbitals import Oscillator, PlaneWaves
 from nqs.ansatz.pair_jastrow import Cusps, PairJastrow, coulomb_cusps
@@ -30,27 +31,31 @@ def build_particle_ansatz(table: Any, dtype: str, hamiltonian: ContinuumHamilton
     Raises `ValueError` for a kind that does not suit the Hamiltonian.
     """
     space = hamiltonian.space
-    if getattr(hamiltonian, "interaction", None) == "hard_core" and not isinstance(table, schema.Custom):
-        raise ValueError('kind: none of these vanishes where hard cores overlap; give a "module:Class" of your own')
-    geometry = Geometry(space)
+    if isinstance(table, schema.Custom):
+        return made(table, (Ansatz,), space, key=key)
+    wave, geometry = _wave(table, dtype, hamiltonian, key), Geometry(space)
+    if isinstance(table, schema.Correlated):
+        wave = Product((wave, PairJastrow(geometry, space.n_up, _cusps(hamiltonian), table.powers, dtype=dtype)))
+    if getattr(hamiltonian, "interaction", None) == "hard_core":
+        wave = Product((wave, HardCore(cast(Any, hamiltonian).core_diameter)))
+    return wave
+
+
+def _wave(table: Any, dtype: str, hamiltonian: ContinuumHamiltonian, key: jax.Array) -> Ansatz:
+    space, geometry = hamiltonian.space, Geometry(hamiltonian.space)
     options = {"key": key, "dtype": dtype}
     match table:
-        case schema.Slater():
+        case schema.Slater() | schema.SlaterJastrow():
             return _slater(hamiltonian, dtype)
-        case schema.SlaterJastrow():
-            wave: Ansatz = _slater(hamiltonian, dtype)
         case schema.GaussianRBM():
             return _gaussian_rbm(table, dtype, hamiltonian, key)
         case schema.Backflow():
-            wave = Backflow(_slater(hamiltonian, dtype), geometry, space.n_up, space.dim, table.width, **options)
+            return Backflow(_slater(hamiltonian, dtype), geometry, space.n_up, space.dim, table.width, **options)
         case schema.MessagePassing():
             slater, sizes = _slater(hamiltonian, dtype, is_complex=table.complex), (table.width, table.rounds)
-            wave = MessagePassing(slater, geometry, space.n_up, space.dim, *sizes, is_complex=table.complex, **options)
-        case schema.Custom():
-            return made(table, (Ansatz,), space, key=key)
+            return MessagePassing(slater, geometry, space.n_up, space.dim, *sizes, is_complex=table.complex, **options)
         case _:
             raise ValueError(f"kind: {table.__struct_config__.tag} is a wave function of spins, not of particles")
-    return Product((wave, PairJastrow(geometry, space.n_up, _cusps(hamiltonian), table.powers, dtype=dtype)))
 
 
 def _gaussian_rbm(table: schema.GaussianRBM, dtype: str, hamiltonian: ContinuumHamiltonian, key: jax.Array) -> Ansatz:

@@ -17,6 +17,7 @@ from nqs.schema_ansatz import Network as Network
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
 from nqs.schema_particle_ansatz import Backflow as Backflow
+from nqs.schema_particle_ansatz import Correlated as Correlated
 from nqs.schema_particle_ansatz import GaussianRBM as GaussianRBM
 from nqs.schema_particle_ansatz import MessagePassing as MessagePassing
 from nqs.schema_particle_ansatz import ParticleAnsatz as ParticleAnsatz
@@ -116,7 +117,7 @@ class Metropolis(Kind, tag="metropolis", frozen=True, kw_only=True):
         MoveName | dict[MoveName, Positive] | None,
         Meta(
             description="one move, or a table of moves and weights; flip, or exchange where total_sz is fixed; "
-            "of particles gaussian"
+            "of particles gaussian, or a table of it and exchange, which swaps an up and a down particle"
         ),
     ] = None
     pairs: Annotated[

@@ -20,6 +20,8 @@ class Slater(ParticleAnsatz, tag="slater", frozen=True, kw_only=True):
 
 
 class Correlated(ParticleAnsatz, frozen=True, kw_only=True):
+    """A wave function with a Jastrow factor of pairs."""
+
     powers: Annotated[Powers, Meta(description="of the Jastrow factor of pairs; 1 is Pade-Jastrow")] = 4
 
 

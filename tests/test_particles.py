@@ -92,13 +92,34 @@ def test_gaussian_rbm_is_the_marginal_of_its_hidden_units():
             "determinant: without one two particles of equal spin are no fermions",
         ),
         (
-            TRAP + 'n_up = 2\nparticles = "bosons"\ninteraction = "hard_core"\ncore_diameter = 0.2\n'
-            '[ansatz]\nkind = "slater"',
-            "none of these vanishes where hard cores overlap",
+            TRAP + 'n_up = 2\nparticles = "bosons"\n[ansatz]\nkind = "slater"\n[sampler]\n'
+            "move = {gaussian = 1, exchange = 1}",
+            "move: exchange swaps particles of opposite spin",
         ),
+        (
+            DOT + '[ansatz]\nkind = "slater"\n[sampler]\nmove = {gaussian = 1, langevin = 1}',
+            "particles take one of gaussian, gaussian_all, langevin, alone or in a table with exchange",
+        ),
+        (DOT + '[ansatz]\nkind = "slater"\n[sampler]\npairs = "all"', "pairs: of spins"),
         (DOT + '[ansatz]\nkind = "gaussian_rbm"\nn_hidden = 2000000000', "parameters are more than 1e"),
     ],
 )
 def test_what_does_not_fit_is_named(text, message):
     with pytest.raises(InputError, match=message):
         vmc(text)
+
+
+def test_two_hard_spheres_reach_their_exact_energy():
+    """The zero of D_2: E = 4 at a diameter of one."""
+    keys = 'n_up = 2\ndim = 3\nparticles = "bosons"\ninteraction = "hard_core"\ncore_diameter = 1.0\n'
+    run = vmc(TRAP + keys + '[ansatz]\nkind = "slater_jastrow"\n[optimizer]\nkind = "minsr"\nlearning_rate = 0.1\n')
+    measured = run.run(80, measure_samples=16384, measure_burn_in=100).measured
+    assert measured["reference"] == pytest.approx(4.0, abs=1e-9)
+    assert abs(measured["energy"] - 4) < 4 * measured["energy_error"] + 2e-3
+    assert measured["energy_error"] < 2e-3
+
+
+def test_exchanges_are_proposed_in_proportion():
+    table = "[sampler]\nmove = {gaussian = 3, exchange = 1}\n"
+    sampler = vmc(DOT.replace("n_up = 1", "n_up = 5") + '[ansatz]\nkind = "slater"\n' + table).sampler
+    assert sampler.description() == "gaussian steps and 2 exchanges"

@@ -8,8 +8,11 @@ import pytest
 from particle_systems import plane_waves
 from scipy.stats import kstest
 
+from hamiltonians.continuum import pairs
 from hamiltonians.space import Particles
+from nqs.ansatz.hard_core import HardCore
 from nqs.ansatz.orbitals import Oscillator
+from nqs.ansatz.product import Product
 from nqs.ansatz.slater import Slater
 from nqs.sampler.base import sample
 from nqs.sampler.random_walk import RandomWalk
@@ -27,17 +30,17 @@ def draw(sampler: RandomWalk, ansatz, chains, extra_sweeps=None, seed=1):
     return eqx.filter_jit(sample)(sampler, ansatz, jax.random.fold_in(key, 7), chains, x, jnp.asarray(extra))
 
 
-@pytest.mark.parametrize("steps", STEPS)
-def test_levels_of_a_trap_have_their_distribution(steps):
+@pytest.mark.parametrize(("steps", "exchanges"), [*((one, 0) for one in STEPS), ("gaussian", 3), ("langevin", 3)])
+def test_levels_of_a_trap_have_their_distribution(steps, exchanges):
     """With spin up the levels 0 and 1 along y: ρ_y ∝ (1 + 2ωy²) e^{−ωy²}, ρ_x ∝ e^{−x²}; with spin down level 0."""
-    sampler = RandomWalk(TRAP, steps, n_chains=2000, n_samples=2000, burn_in=100)
+    sampler = RandomWalk(TRAP, steps, n_chains=2000, n_samples=2000, burn_in=100, exchanges=exchanges)
     samples, _, info = draw(sampler, LEVELS, jnp.arange(2000))
     first, _, last = np.moveaxis(np.asarray(samples[:, 0]), 1, 0)
     assert kstest(first[:, 0], "norm", (0, 2**-0.5)).pvalue > 1e-3
     assert kstest(last[:, 1], "norm", (0, (2 * OMEGA[1]) ** -0.5)).pvalue > 1e-3
     squares = OMEGA[1] * first[:, 1] ** 2
     assert abs(squares.mean() - 1.0) < 4 * squares.std() / 2000**0.5
-    assert 0.4 < float(info.n_accepted / info.n_proposed) < 0.62
+    assert exchanges or 0.4 < float(info.n_accepted / info.n_proposed) < 0.62
 
 
 @pytest.mark.parametrize("steps", STEPS)
@@ -72,3 +75,15 @@ def test_chains_do_not_depend_on_how_they_are_divided_and_widths_freeze():
     _, frozen, _ = draw(sampler, LEVELS, jnp.arange(8), 0)
     np.testing.assert_array_equal(frozen[:, -1], np.full(8, np.log(0.5)))
     assert np.all(x[:, -1] != frozen[:, -1])
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_hard_cores_that_overlap_at_the_start_come_apart(steps):
+    """Of all starts 85% have two of the five within a distance of 0.8; later none has."""
+    space = Particles(5, 0, 3, are_bosons=True)
+    sampler = RandomWalk(space, steps, n_chains=50, n_samples=50, burn_in=100)
+    ansatz = Product((Slater([Oscillator(1, (1.0,) * 3)] * 5, [1] * 5), HardCore(0.8)))
+    samples, _, info = draw(sampler, ansatz, jnp.arange(50))
+    x, (first, second) = np.asarray(samples[:, 0]), pairs(5)
+    assert np.linalg.norm(x[:, first] - x[:, second], axis=-1).min() > 0.8
+    assert float(info.n_accepted / info.n_proposed) < 0.8

@@ -84,6 +84,17 @@ def test_two_polarised_electrons():
         assert HarmonicTrap(2, 0, dim, omega).reference_energy() == pytest.approx(omega * (dim + 2), abs=1e-10)
 
 
+@pytest.mark.parametrize(("nu", "zero"), [(1, 0.0), (2, 1.0), (3, 3**0.5), (4, (3 + 6**0.5) ** 0.5)])
+@pytest.mark.parametrize("dim", [1, 3])
+def test_two_hard_cores(dim, nu, zero):
+    """The relative motion ends at the largest zero of a Hermite polynomial, whose level ν then is the lowest."""
+    for omega in (1.0, 0.3):
+        diameter = max(zero, 1e-9) / omega**0.5
+        trap = HarmonicTrap(2, 0, dim, omega, "hard_core", core_diameter=diameter, are_bosons=True)
+        assert trap.reference_energy() == pytest.approx(omega * (dim / 2 + nu + 0.5), abs=1e-8)
+    assert HarmonicTrap(2, 0, 2, 1.0, "hard_core", core_diameter=1.0, are_bosons=True).reference_energy() is None
+
+
 def test_levels_without_interaction():
     def energy(n_up, n_down, dim, omega=1.0, **keys):
         return HarmonicTrap(n_up, n_down, dim, omega, "none", **keys).reference_energy()

@@ -1,7 +1,6 @@
 """Which moves suit which space; no JAX, so that a wrong run file is refused at once."""
 
 from collections.abc import Set
-from typing import Any
 
 # The first one is taken where none is named.
 PARTICLE_MOVES = ("gaussian", "gaussian_all", "langevin")
@@ -25,11 +24,11 @@ def move_error(names: Set[str], total_sz: float | None) -> str | None:
     return None
 
 
-def particle_move_error(move: Any) -> str | None:
-    """Why this move, or table of moves, is none of particles; None if it is one."""
-    if isinstance(move, str) and move in PARTICLE_MOVES:
+def particle_move_error(names: Set[str]) -> str | None:
+    """Why moves of these names are not those of particles; None if they are."""
+    if len(names & set(PARTICLE_MOVES)) == 1 and names <= {*PARTICLE_MOVES, "exchange"}:
         return None
-    return f"particles take one of {', '.join(PARTICLE_MOVES)}"
+    return f"particles take one of {', '.join(PARTICLE_MOVES)}, alone or in a table with exchange"
 
 
 def default_move(total_sz: float | None) -> str:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
-from hamiltonians.moves import Displacement
+from hamiltonians.moves import Displacement, Swap
 from hamiltonians.space import Particles
 from nqs.ansatz.base import Ansatz
 from nqs.sampler.base import Draws, Sampler, SamplerInfo
@@ -23,12 +23,14 @@ class RandomWalk(Sampler):
     them at once, without ("gaussian_all") or with the drift σ²v of v = ∇ log |ψ| ("langevin"), each proposal accepted
     or not; between two samples of a chain lie `sweeps` sweeps, and `burn_in` more before its first sample ever. The
     drift of a particle is limited to σ²v (√(1 + 2σ²v²) − 1)/(σ²v²) near the nodes (C. Umrigar, M. Nightingale and
-    K. Runge, J. Chem. Phys. 99, 2865, 1993), and the acceptance corrects for it.
+    K. Runge, J. Chem. Phys. 99, 2865, 1993), and the acceptance corrects for it. After these come `exchanges` proposals
+    to swap the positions of a particle with spin up and one with spin down, drawn uniformly.
 
     The width σ belongs to the chain: in burn-in alone it moves towards an acceptance of one half, by
     log σ += (acceptance of the sweep − ½) · min(1, 4/√(1 + t)) after sweep t, and stays as it is for all samples; a
     cell of volume Ω is uniformly covered by steps of σ = Ω^{1/dim}, which are the widest.
-    A chain is an array (n_particles · dim + 1,): the positions and log σ.
+    A chain is an array (n_particles · dim + 1,): the positions and log σ. One that starts where ψ = 0 takes every
+    proposal until it is out of there.
     """
 
     space: Particles
@@ -37,6 +39,7 @@ class RandomWalk(Sampler):
     n_samples: int = eqx.field(static=True)
     sweeps: int = eqx.field(static=True)
     burn_in: int = eqx.field(static=True)
+    exchanges: int = eqx.field(static=True)
     is_direct: ClassVar[bool] = False
 
     def __init__(
@@ -46,16 +49,20 @@ class RandomWalk(Sampler):
         n_chains: int = 128,
         n_samples: int = 1024,
         sweeps: int = 1,
-        burn_in: int = 200,
+        burn_in: int = 50,
+        exchanges: int = 0,
     ):
-        """Raises `ValueError` for counts below one as well."""
+        """Raises `ValueError` for counts below one as well, and for exchanges without spins of both kinds."""
         self.space, self.steps = space, steps
         self.n_chains, self.n_samples, self.sweeps, self.burn_in = n_chains, n_samples, sweeps, burn_in
-        if sweeps < 1 or burn_in < 0:
-            raise ValueError("sweeps must be at least 1 and burn_in at least 0")
+        self.exchanges = exchanges
+        if sweeps < 1 or burn_in < 0 or exchanges < 0:
+            raise ValueError("sweeps must be at least 1, burn_in and exchanges at least 0")
+        if exchanges and not (space.n_up and space.n_down):
+            raise ValueError("move: exchange swaps particles of opposite spin, and all of these are alike")
 
     def description(self) -> str:
-        return f"{self.steps} steps"
+        return f"{self.steps} steps" + (f" and {self.exchanges} exchanges" if self.exchanges else "")
 
     def error(self, ansatz: Ansatz, space: Any) -> str | None:
         if not isinstance(space, Particles):
@@ -98,20 +105,15 @@ class RandomWalk(Sampler):
 
     def _sweep(self, ansatz: Ansatz, key, index, is_adapting: Bool[Array, ""], state):
         x, cache, log_width, info = state
-        noise_key, accept_key = jax.random.split(key)
+        noise_key, accept_key, exchange_key = jax.random.split(key, 3)
         noise = jnp.exp(log_width) * jax.random.normal(noise_key, x.shape)
         n_proposals = len(x) if self.steps == "gaussian" else 1
         log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (n_proposals,)))
 
         def one_proposal(number, state):
             x, cache, n_accepted = state
-            proposed, new_cache, log_probability = self._propose(ansatz, x, cache, noise, log_width, number)
-            accept = log_uniform[number] < log_probability
-
-            def keep(new, old):
-                return jnp.where(accept, new, old)
-
-            return keep(proposed, x), jax.tree.map(keep, new_cache, cache), n_accepted + accept
+            proposed = self._propose(ansatz, x, cache, noise, log_width, number)
+            return _decided(log_uniform[number], proposed, x, cache, n_accepted)
 
         x, cache, n_accepted = jax.lax.fori_loop(0, n_proposals, one_proposal, (x, cache, jnp.zeros(())))
         gain = jnp.minimum(1.0, 4 / jnp.sqrt(1.0 + index))
@@ -119,14 +121,38 @@ class RandomWalk(Sampler):
         if self.space.cell is not None:
             adapted = jnp.minimum(adapted, jnp.log(self._cell_length))
         log_width = jnp.where(is_adapting, adapted, log_width)
-        return x, cache, log_width, SamplerInfo(info.n_accepted + n_accepted, info.n_proposed + n_proposals)
+        x, cache, n_accepted = self._exchanged(ansatz, exchange_key, x, cache, n_accepted)
+        n_proposed = info.n_proposed + n_proposals + self.exchanges
+        return x, cache, log_width, SamplerInfo(info.n_accepted + n_accepted, n_proposed)
+
+    def _exchanged(self, ansatz: Ansatz, key, x, cache, n_accepted):
+        if not self.exchanges:
+            return x, cache, n_accepted
+        n_up, n = self.space.n_up, self.space.n_particles
+        up_key, down_key, accept_key = jax.random.split(key, 3)
+        up = jax.random.randint(up_key, (self.exchanges,), 0, n_up)
+        down = jax.random.randint(down_key, (self.exchanges,), n_up, n)
+        log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (self.exchanges,)))
+
+        def one_exchange(number, state):
+            x, cache, n_accepted = state
+            proposed = self._moved(ansatz, x, cache, Swap(jnp.stack([up[number], down[number]])))
+            return _decided(log_uniform[number], proposed, x, cache, n_accepted)
+
+        return jax.lax.fori_loop(0, self.exchanges, one_exchange, (x, cache, n_accepted))
+
+    def _moved(self, ansatz: Ansatz, x, cache, move: Displacement | Swap):
+        """Like `_propose`, of a symmetric move."""
+        if self.steps == "gaussian":
+            log_ratio, new_cache = ansatz.moved(cache, x, move)
+            return move.apply(x), new_cache, 2 * jnp.real(log_ratio)
+        new_cache = self._cache(ansatz, move.apply(x))
+        return move.apply(x), new_cache, 2 * (new_cache[0] - cache[0])
 
     def _propose(self, ansatz: Ansatz, x, cache, noise, log_width, number):
         """The proposed configuration, its cache, and the logarithm of the probability with which it is accepted."""
         if self.steps == "gaussian":
-            move = Displacement(number, self.space.wrap(x[number] + noise[number]))
-            log_ratio, new_cache = ansatz.moved(cache, x, move)
-            return move.apply(x), new_cache, 2 * jnp.real(log_ratio)
+            return self._moved(ansatz, x, cache, Displacement(number, self.space.wrap(x[number] + noise[number])))
         variance = jnp.exp(2 * log_width)
         drift = self._drift(cache, variance)
         step = drift + noise
@@ -154,3 +180,14 @@ class RandomWalk(Sampler):
             return 0.0
         a = variance * jnp.sum(gradient**2, axis=1, keepdims=True)
         return variance * gradient * 2 / (1 + jnp.sqrt(1 + 2 * a))
+
+
+def _decided(log_uniform: Float[Array, ""], proposed: tuple[Any, Any, Float[Array, ""]], x, cache, n_accepted):
+    """What is kept of a proposal and of the state before it, and how many were accepted."""
+    new_x, new_cache, log_probability = proposed
+    accept = ~(log_uniform >= log_probability)  # from ψ = 0 to ψ = 0 the probability is not a number
+
+    def keep(new, old):
+        return jnp.where(accept, new, old)
+
+    return keep(new_x, x), jax.tree.map(keep, new_cache, cache), n_accepted + accept
