@@ -141,7 +141,7 @@ def _random_walk(table: schema.Metropolis | schema.Direct, hamiltonian: Continuu
 
 def build_optimizer(table: Any) -> Optimizer:
     """The optimiser of a table."""
-    return optimizers.limited(_optimizer(table), table.clip, table.max_norm)
+    return optimizers.limited(_optimizer(table), table.clip, table.max_norm, table.roll_back)
 
 
 def _optimizer(table: Any) -> Optimizer:

@@ -14,12 +14,13 @@ from jaxtyping import Float
 
 from nqs.ansatz.base import Ansatz
 from nqs.clipping import clipped
+from nqs.continuation import restored
 from nqs.errors import InputError, RunError
 from nqs.gradient import energy_components, gradient_from_sums
 from nqs.local_energy import Hamiltonian, local_energies
 from nqs.measure import hamiltonian_v_score, measure_energy
 from nqs.natural_gradient import Batch, NaturalGradient
-from nqs.optimizer import Optimizer, restore_state
+from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator, connect
 from nqs.parameters import RealView, n_components
 from nqs.recorder import Recorder
@@ -27,7 +28,7 @@ from nqs.reduction import local_sums, reduce_step
 from nqs.results import Result
 from nqs.sampler.base import Sampler, sample
 from nqs.sampler.passes import SamplingPass
-from nqs.state import MEASURE, RESTART, START, TRAIN, State, stream
+from nqs.state import MEASURE, RESTART, START, TRAIN, State, guarded, stream
 from nqs.statistics import (
     WINDOW,
     blocks_per_chain,
@@ -108,7 +109,7 @@ class VMC:
         try:
             theta = self.view.from_named(result.parameters)
             average = self.view.from_named(result.averaged) if result.averaged and self.average_steps > 1 else None
-            optimizer = restore_state(self.optimizer.init(theta), saved["optimizer"])
+            state = restored(saved, theta, average, self.optimizer.init(theta), self.share)
         except ValueError as error:
             raise InputError(f"the result does not fit: {error}") from error
         space, key = self.hamiltonian.space, stream(self.seed, START)
@@ -116,8 +117,7 @@ class VMC:
         found = saved["chains"].shape, saved["chains"].dtype
         if found != (expected.shape, expected.dtype):
             raise InputError(f"the result has chains of shape and type {found}, not {(expected.shape, expected.dtype)}")
-        x = jnp.asarray(saved["chains"][self.share])
-        return State(saved["step"], theta, x, optimizer, saved["energy_shift"], saved["window"], average)
+        return state
 
     def step(self, state: State, wishes: Wishes) -> tuple[State, dict[str, float], np.ndarray]:
         """One step: the new state, the row of the history without its time, and the sum of the wishes of all ranks.
@@ -161,8 +161,9 @@ class VMC:
             "acceptance": sums.counts[0] / sums.counts[1],
             "gradient_norm": float(np.linalg.norm(gradient)),
         }
-        average = self._averaged(state, theta)
-        return State(state.step + 1, theta, x, optimizer, statistics.energy, window, average), row, sums.wishes
+        average = state.averaged(theta, self.average_steps)
+        after = State(state.step + 1, theta, x, optimizer, statistics.energy, window, average)
+        return guarded(state, after, statistics.variance, self.optimizer.roll_back), row, sums.wishes
 
     def _chains(self, state: State) -> tuple[jax.Array, int]:
         """The chains that a step begins with, and how many sweeps they are burnt in for."""
@@ -237,9 +238,11 @@ class VMC:
         """The state after step `steps`, or after the step at which a stop was asked for, and whether it was."""
         began = time.monotonic() - recorder.wall_time
         while state.step < steps:
-            state, row, wishes = self.step(state, watch.wishes)
+            before, (state, row, wishes) = state, self.step(state, watch.wishes)
             row["wall_time"] = time.monotonic() - began
             recorder.add(row)
+            if state.scale < before.scale:
+                recorder.rolled_back(state)
             if on_step is not None:
                 on_step(row)
             if wishes[0] > 0:
@@ -271,18 +274,11 @@ class VMC:
             direction = natural.direction(self.communicator, batch, state.optimizer[1])
         theta, optimizer = state.theta, state.optimizer
         if self.communicator.is_root and direction is not None:
-            theta, optimizer = self.optimizer.update(direction, optimizer, theta)
+            theta, optimizer = self.optimizer.update(direction, optimizer, theta, state.scale)
         theta = self.communicator.broadcast(theta)
         if not np.all(np.isfinite(theta)):
             raise RunError(f"step {state.step}, rank 0: a parameter is not finite after the update")
         return theta, optimizer
-
-    def _averaged(
-        self, state: State, theta: Float[np.ndarray, " n_parameters"]
-    ) -> Float[np.ndarray, " n_parameters"] | None:
-        if self.average_steps == 1:
-            return None
-        return state.final + (theta - state.final) / min(state.step + 1, self.average_steps)
 
     def _check_instance(self, previous: Result) -> None:
         for name, values in self.hamiltonian.instance().items():

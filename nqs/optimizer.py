@@ -42,13 +42,15 @@ class Optimizer(eqx.Module):
 
     The transform is `make(**settings)`; numbers among the settings are arrays to the compiled update, so that runs that
     differ in them share it. It acts on the vector of real parameters, on rank 0; the new parameters are broadcast.
-    With `clip` local energies count in the gradient as in `nqs.clipping`.
+    With `clip` local energies count in the gradient as in `nqs.clipping`, with `roll_back` a run goes back from an
+    explosion as in `nqs.state.guarded`.
     """
 
     make: Callable[..., optax.GradientTransformation] = eqx.field(static=True)
     settings: dict[str, Float[np.ndarray, ""] | Callable[[Any], Any]]
     natural: NaturalGradient | Automatic | None
     clip: float | None = eqx.field(static=True)
+    roll_back: float | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,8 +58,9 @@ class Optimizer(eqx.Module):
         settings: Mapping[str, optax.ScalarOrSchedule | np.ndarray],
         natural: NaturalGradient | Automatic | None = None,
         clip: float | None = None,
+        roll_back: float | None = None,
     ):
-        self.make, self.natural, self.clip = make, natural, clip
+        self.make, self.natural, self.clip, self.roll_back = make, natural, clip, roll_back
         self.settings = {
             name: value if callable(value) else np.asarray(value, dtype=np.float64) for name, value in settings.items()
         }
@@ -67,7 +70,7 @@ class Optimizer(eqx.Module):
         if not isinstance(self.natural, Automatic):
             return self, ""
         natural, reason = self.natural.choose(n_rows, n_parameters)
-        return Optimizer(self.make, self.settings, natural, self.clip), reason
+        return Optimizer(self.make, self.settings, natural, self.clip, self.roll_back), reason
 
     def init(self, theta: Float[np.ndarray, " n_parameters"]) -> tuple[Any, Float[np.ndarray, " n_parameters"] | None]:
         """The state of the transform, and the last direction where it is kept."""
@@ -79,11 +82,12 @@ class Optimizer(eqx.Module):
         direction: Float[np.ndarray, " n_parameters"],
         state: Any,
         theta: Float[np.ndarray, " n_parameters"],
+        scale: float = 1.0,
     ) -> tuple[Float[np.ndarray, " n_parameters"], Any]:
-        """The new parameters and the new state."""
+        """The new parameters, with `scale` of the change, and the new state."""
         transformed, last = state
         change, transformed = _update(self.make, self.settings, direction, transformed, theta)
-        return theta + np.asarray(change), (transformed, None if last is None else direction)
+        return theta + scale * np.asarray(change), (transformed, None if last is None else direction)
 
 
 @eqx.filter_jit
@@ -131,14 +135,18 @@ def _descent(learning_rate: optax.ScalarOrSchedule, natural: NaturalGradient | A
     return Optimizer(optax.sgd, {"learning_rate": learning_rate}, natural)
 
 
-def limited(optimizer: Optimizer, clip: float | None = None, max_norm: float | None = None) -> Optimizer:
-    """The optimiser with clipped local energies in its gradient and no change of the parameters beyond `max_norm`.
+def limited(
+    optimizer: Optimizer, clip: float | None = None, max_norm: float | None = None, roll_back: float | None = None
+) -> Optimizer:
+    """The optimiser with clipped local energies in its gradient, no change of the parameters beyond `max_norm`, and a
+    way back once the variance is `roll_back` times the lowest one.
 
     The norm constraint of G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351 (2024), eq. 30.
     """
-    if max_norm is None:
-        return Optimizer(optimizer.make, optimizer.settings, optimizer.natural, clip)
-    return Optimizer(Limited(optimizer.make), {**optimizer.settings, "max_norm": max_norm}, optimizer.natural, clip)
+    make, settings = optimizer.make, dict(optimizer.settings)
+    if max_norm is not None:
+        make, settings = Limited(make), {**settings, "max_norm": np.asarray(max_norm)}
+    return Optimizer(make, settings, optimizer.natural, clip, roll_back)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from nqs import results
+from nqs.continuation import saved
 from nqs.errors import InputError, RunError
 from nqs.files import NotFlushed
 from nqs.guards import energy_bound, measured_warnings, step_warnings, without_measured
 from nqs.local_energy import Hamiltonian
-from nqs.optimizer import state_arrays
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.provenance import describe_launch, ended
@@ -25,6 +25,9 @@ from nqs.user_source import changed_sources
 from nqs.writer import Writer
 
 logger = logging.getLogger("nqs")
+
+# Kinds of warnings that are logged each time.
+REPEATED = ("snapshot", "roll_back")
 
 
 class Recorder:
@@ -79,6 +82,11 @@ class Recorder:
             values.append(row[name])
         self._warn(step_warnings(self._columns, self._bound, self._is_direct))
 
+    def rolled_back(self, state: State) -> None:
+        """Say that the run goes on from the last good parameters."""
+        good = state.good.step if state.good else 0
+        self._warn([("roll_back", f"the variance exploded: back to step {good}, with {state.scale:g} of each change")])
+
     def snapshot(self, state: State, status: Status, measured: dict[str, Any] | None = None) -> Result:
         """The result as it stands, also written to the file; collective. The chains are with rank 0 only.
 
@@ -87,7 +95,7 @@ class Recorder:
         Raises `RunError` if the file of a run that ends cannot be written; one that goes on tries again later.
         """
         began = time.monotonic()
-        chains = self._communicator.gather(np.asarray(state.x))
+        state_to_save = saved(state, self._communicator.gather)
         launch = self._launch if status == "running" else ended(self._launch)
         if measured is not None:
             self._warn(measured_warnings(measured, self._bound, self._is_direct))
@@ -100,13 +108,7 @@ class Recorder:
             history={name: np.array(values, dtype=np.float64) for name, values in self._columns.items()},
             parameters=self._view.named(state.theta),
             averaged={} if state.average is None else self._view.named(state.average),
-            state={
-                "step": state.step,
-                "chains": chains,
-                "energy_shift": state.shift,
-                "window": state.window,
-                "optimizer": state_arrays(state.optimizer),
-            },
+            state=state_to_save,
             measured=measured or self._measured,
             warnings=tuple(self._warnings),
             instance=self._hamiltonian.instance(),
@@ -160,7 +162,7 @@ class Recorder:
         known = {warning["kind"] for warning in self._warnings}
         step = len(self._columns["step"])
         for kind, text in found:
-            if kind in known and kind != "snapshot":
+            if kind in known and kind not in REPEATED:
                 continue
             if kind not in known:
                 self._warnings.append({"kind": kind, "step": step, "message": text})

@@ -138,8 +138,6 @@ def to_group(result: Result) -> Group:
     measured = {
         name: Dataset(result.measured[name], labels(*(MEASURED | DIAGNOSTICS)[name], unit)) for name in result.measured
     }
-    optimizer = {f"{i:03d}": Dataset(array) for i, array in enumerate(result.state["optimizer"])}
-    state = {name: Dataset(value) for name, value in result.state.items() if name != "optimizer"}
     groups = {
         "provenance": Group({f"{i:03d}": datasets(launch) for i, launch in enumerate(result.provenance)}),
         "history": Group(dict(history)),
@@ -148,7 +146,7 @@ def to_group(result: Result) -> Group:
         "warnings": Group({f"{i:03d}": datasets(warning) for i, warning in enumerate(result.warnings)}),
         "parameters": nested(result.parameters),
         "averaged": nested(result.averaged),
-        "state": Group({**state, "optimizer": Group(dict(optimizer))}),
+        "state": _state_group(result.state),
         "instance": datasets(result.instance),
     }
     content = {name: group for name, group in groups.items() if group.items}
@@ -172,6 +170,7 @@ def from_group(content: Group, name: str) -> Result:
         state = values_of(content.items["state"])
         measured = values_of(content.items.get("measured", Group()))
         _require("state", STATE, state)
+        _require("state/good", (*STATE, "parameters"), state.get("good", (*STATE, "parameters")))
         _require("measured", MEASURED, measured or MEASURED)
         _require_header(content)
         history = _columns(values_of(content.items["history"]))
@@ -181,7 +180,8 @@ def from_group(content: Group, name: str) -> Result:
         provenance = tuple(launch for _, launch in sorted(values_of(content.items["provenance"]).items()))
         check_tables("warnings", warnings, ("kind", "step", "message"))
         check_tables("provenance", provenance, ())
-        state["optimizer"] = [np.asarray(array) for _, array in sorted(state.get("optimizer", {}).items())]
+        for part in (state, *([state["good"]] if "good" in state else [])):
+            part["optimizer"] = [np.asarray(array) for _, array in sorted(part.get("optimizer", {}).items())]
         return Result(
             status=content.attributes["status"],
             config=values_of(content)["config"],
@@ -199,6 +199,12 @@ def from_group(content: Group, name: str) -> Result:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{name}: a damaged result: {error!r}") from error
+
+
+def _state_group(state: dict[str, Any]) -> Group:
+    optimizer = Group({f"{i:03d}": Dataset(array) for i, array in enumerate(state["optimizer"])})
+    nested_ones = {"optimizer": optimizer, **({"good": _state_group(state["good"])} if "good" in state else {})}
+    return Group({name: nested_ones[name] if name in nested_ones else Dataset(state[name]) for name in state})
 
 
 def _require(group: str, names: Iterable[str], found: Container[str]) -> None:

@@ -154,6 +154,13 @@ class Descent(Kind, frozen=True, kw_only=True):
         Positive | None, Meta(description="local energies within so many mean deviations count in the gradient; all")
     ] = None
     max_norm: Annotated[Positive | None, Meta(description="of a change of all parameters; no limit")] = None
+    roll_back: Annotated[
+        Annotated[float, Meta(gt=1.0, le=1e12)] | None,
+        Meta(
+            description="back to the last good parameters, with changes half as large, once the variance is so many "
+            "times the lowest one; never"
+        ),
+    ] = None
 
 
 class SGD(Descent, tag="sgd", frozen=True, kw_only=True):

@@ -131,7 +131,8 @@ def series_statistics(series: Inexact[np.ndarray, "n_chains length"]) -> SeriesS
     if length >= 4 and np.ptp(real) > 0:
         from arviz_stats.base.array import array_stats
 
-        rhat = np.asarray(array_stats.rhat(real, chain_axis=0, draw_axis=1)).item()
+        with np.errstate(divide="ignore", invalid="ignore"):  # infinite if no chain moves
+            rhat = np.asarray(array_stats.rhat(real, chain_axis=0, draw_axis=1)).item()
         ess = np.asarray(array_stats.ess(real, chain_axis=0, draw_axis=1, method="mean")).item()
     else:
         rhat = ess = np.nan

@@ -74,3 +74,7 @@ def test_diagnostics_are_nan_where_undefined(values):
 
 def test_one_sample_has_no_error():
     assert np.isnan(series_statistics(np.ones((1, 1))).error)
+
+
+def test_chains_that_stay_where_they_are_have_an_infinite_r_hat():
+    assert series_statistics(np.repeat([[1.0], [2.0]], 8, axis=1)).rhat == np.inf
