@@ -52,7 +52,8 @@ def _wave(table: Any, dtype: str, hamiltonian: ContinuumHamiltonian, key: jax.Ar
         case schema.Backflow():
             return Backflow(_slater(hamiltonian, dtype), geometry, space.n_up, space.dim, table.width, **options)
         case schema.MessagePassing():
-            slater, sizes = _slater(hamiltonian, dtype, is_complex=table.complex), (table.width, table.rounds)
+            slater = _slater(hamiltonian, dtype, is_complex=table.complex)
+            sizes = (table.width, table.rounds, table.determinants)
             return MessagePassing(slater, geometry, space.n_up, space.dim, *sizes, is_complex=table.complex, **options)
         case _:
             raise ValueError(f"kind: {table.__struct_config__.tag} is a wave function of spins, not of particles")

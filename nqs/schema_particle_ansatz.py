@@ -49,6 +49,7 @@ class Backflow(Correlated, tag="backflow", frozen=True, kw_only=True):
 class MessagePassing(Correlated, tag="message_passing", frozen=True, kw_only=True):
     """slater_jastrow with backflow and orbital factors by message passing, which begin at zero."""
 
-    width: Annotated[Count, Meta(description="numbers in the state of a particle and of a pair")] = 8
+    width: Annotated[Count, Meta(description="numbers in the state of a particle and of a pair")] = 10
     rounds: Annotated[Count, Meta(description="of messages")] = 2
+    determinants: Annotated[Count, Meta(description="with backflow in common and orbital factors of their own")] = 1
     complex: Annotated[bool, Meta(description="complex backflow and orbital factors")] = False

@@ -13,9 +13,9 @@ from nqs.ansatz.product import Product
 from nqs.laplacian import kinetic_energy
 
 
-def messages(space, twist):
+def messages(space, twist, **options):
     network = MessagePassing(
-        plane_waves(space, twist), Geometry(space), space.n_up, space.dim, 4, is_complex=True, key=jax.random.key(0)
+        plane_waves(space, twist), Geometry(space), space.n_up, space.dim, 4, **options, key=jax.random.key(0)
     )
     return scrambled(network, 0.2)
 
@@ -27,7 +27,9 @@ PSI = {
         HEXAGON,
         lambda: scrambled(Product((plane_waves(HEXAGON, (0.2, 0.4)), pair_jastrow(HEXAGON)))),
     ),
-    "messages_twisted": (CUBE, lambda: messages(CUBE, (0.1, 0.2, -0.3))),
+    "messages_twisted": (CUBE, lambda: messages(CUBE, (0.1, 0.2, -0.3), is_complex=True)),
+    "determinants": (CUBE, lambda: messages(CUBE, (0.0, 0.0, 0.0), n_determinants=3)),
+    "determinants_twisted": (CUBE, lambda: messages(CUBE, (0.1, 0.2, -0.3), n_determinants=2, is_complex=True)),
 }
 
 

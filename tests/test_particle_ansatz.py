@@ -103,3 +103,24 @@ def test_the_first_message_passing_state_is_the_determinant():
     wave = MessagePassing(slater, Geometry(CUBE), CUBE.n_up, 3, key=KEY, is_complex=False)
     x = configurations(CUBE, 3)
     np.testing.assert_allclose(log_psi(wave, x), log_psi(slater, x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_several_determinants(is_complex):
+    """ψ_0 + Σ_d c_d ψ_d is the sum of the single determinants, with its sign; at first it is the determinant."""
+    slater = plane_waves(CUBE, (0.0, 0.0, 0.0))
+    options = {"width": 4, "key": KEY, "is_complex": is_complex}
+    wave = MessagePassing(slater, Geometry(CUBE), CUBE.n_up, 3, n_determinants=3, **options)
+    x = configurations(CUBE, 6)
+    np.testing.assert_allclose(log_psi(wave, x).real, log_psi(slater, x), rtol=1e-12)
+    wave = scrambled(wave)
+    one = MessagePassing(slater, Geometry(CUBE), CUBE.n_up, 3, **options)
+    shared = [getattr(wave, name) for name in ("embedding", "rounds", "backflow")]
+    one = eqx.tree_at(lambda w: [w.embedding, w.rounds, w.backflow], one, shared)
+    total, (*sizes, _) = 0, (4, 1 + is_complex, 3, -1)
+    for number, coefficient in enumerate([1.0, *wave.coefficients]):
+        jastrow = wave.jastrow.reshape(*sizes, -1)[:, :, number].reshape(4, -1)
+        single = eqx.tree_at(lambda w: w.jastrow, one, jastrow)
+        total += coefficient * np.exp(log_psi(with_signs(single), x))
+    np.testing.assert_allclose(np.exp(log_psi(with_signs(wave), x)), total, rtol=1e-9)
+    np.testing.assert_allclose(log_psi(wave, x).real, np.log(np.abs(total)), rtol=1e-9)

@@ -38,12 +38,13 @@ class Message(eqx.Module):
 
 
 class MessagePassing(Ansatz):
-    """Determinants of orbitals φ_μ(x_i + f_i) exp(J_iμ), f_i and J_iμ linear in what particle i learns from the others.
+    """Determinants of orbitals φ_μ(x_i + f_i) exp(J_iμ), f_i and J_iμ linear in what particle i learns from the others;
+    with `n_determinants` D > 1, ψ_0 + Σ_d c_d ψ_d over sets of J.
 
     Pairs and particles have states of `width` numbers that change in `rounds` of messages; the states of pairs begin
     with functions of x_i − x_j and of whether the spins are equal, those of particles at zero (in open space, with
-    functions of x_i), so that ψ is antisymmetric and, in a cell, periodic and of the momentum of its determinant. f and
-    J begin at zero: the first ψ is the determinant. With `is_complex` they are complex.
+    functions of x_i), so that ψ is antisymmetric and, in a cell, periodic and of the momentum of its determinant. f,
+    the first J and c begin at zero: the first ψ is the determinant. With `is_complex` f and J are complex.
 
     G. Pescia, J. Nys, J. Kim, A. Lovato and G. Carleo, Phys. Rev. B 110, 035108 (2024), with simpler messages. All
     functions are smooth where particles meet, so that a `PairJastrow` keeps the cusps exact.
@@ -54,10 +55,12 @@ class MessagePassing(Ansatz):
     own_embedding: Float[Array, "own_features width"] | None
     rounds: tuple[Message, ...]
     backflow: Float[Array, "width components_dim"]
-    jastrow: Float[Array, "width components_classes"]
+    jastrow: Float[Array, "width components_determinants_classes"]
+    coefficients: Float[Array, " n_determinants_minus_one"] | None
     geometry: Geometry
     n_up: int = eqx.field(static=True)
     is_complex: bool = eqx.field(static=True)
+    n_determinants: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -65,29 +68,37 @@ class MessagePassing(Ansatz):
         geometry: Geometry,
         n_up: int,
         dim: int,
-        width: int = 8,
+        width: int = 10,
         rounds: int = 2,
+        n_determinants: int = 1,
         *,
         key: Key[Array, ""],
-        is_complex: bool = True,
+        is_complex: bool = False,
         dtype: str = "float64",
     ):
-        keys = jax.random.split(key, rounds + 2)
+        keys = jax.random.split(key, rounds + 3)
+        self.n_determinants = n_determinants
         self.slater, self.geometry, self.n_up, self.is_complex = slater, geometry, n_up, is_complex
         self.embedding = weights(keys[0], n_features(geometry, dim), width, dtype)
         self.own_embedding = weights(keys[1], dim + 1, width, dtype) if geometry.cell is None else None
-        self.rounds = tuple(Message(width, dtype, key=k) for k in keys[2:])
+        self.rounds = tuple(Message(width, dtype, key=k) for k in keys[2:-1])
         components = 2 if is_complex else 1
         n_classes = max(1 + max(orbitals.classes) for orbitals in slater.species)
         self.backflow = jnp.zeros((width, components * dim), dtype)
-        self.jastrow = jnp.zeros((width, components * n_classes), dtype)
+        jastrow = weights(keys[-1], width, components * n_determinants * n_classes, dtype)
+        jastrow = jastrow.reshape(width, components, n_determinants, n_classes).at[:, :, 0].set(0)
+        self.jastrow = jastrow.reshape(width, -1)
+        self.coefficients = jnp.zeros(n_determinants - 1, dtype) if n_determinants > 1 else None
 
     def __call__(self, x: Float[Array, "n_particles dim"]) -> Inexact[Array, ""]:
         x = x.astype(self.embedding.dtype)
         particles = self._particles(x)
         length = self.geometry.length / len(x) ** (1 / x.shape[1])
         moved = x + length * self._read(particles, self.backflow)
-        return self.slater.of(moved, self._log_factors(self._read(particles, self.jastrow)))
+        factors = jnp.split(self._read(particles, self.jastrow), self.n_determinants, axis=1)
+        if self.coefficients is None:
+            return self.slater.of(moved, self._log_factors(factors[0]))
+        return self.slater.of_several(moved, [self._log_factors(one) for one in factors], self.coefficients)
 
     def _particles(self, x: Float[Array, "n_particles dim"]) -> Float[Array, "n_particles width"]:
         """What each particle learned."""

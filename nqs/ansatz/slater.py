@@ -43,19 +43,45 @@ class Slater(Ansatz):
         self, r: Inexact[Array, "n_particles dim"], log_factors: Sequence[Inexact[Array, "..."]] | None = None
     ) -> Inexact[Array, ""]:
         """log ψ at other, even complex positions, each φ_μ(r_i) times exp of `log_factors[spin][i, μ]` where given."""
+        return self._with_phase(*self._parts(r, log_factors))
+
+    def of_several(
+        self,
+        r: Inexact[Array, "n_particles dim"],
+        log_factors: Sequence[Sequence[Inexact[Array, "..."]]],
+        coefficients: Float[Array, " others"],
+    ) -> Inexact[Array, ""]:
+        """log (ψ_0 + Σ_d c_d ψ_d), each ψ_d with `log_factors[d]` of its own."""
+        (phase, log_modulus), *others = [self._parts(r, factors) for factors in log_factors]
+        ratios = [other * phase.conj() * jnp.exp(log - log_modulus) for other, log in others]
+        total = 1 + coefficients @ jnp.stack(ratios)
+        first = self._with_phase(phase, log_modulus)
+        if jnp.iscomplexobj(first):
+            return first + jnp.log(total.astype(first.dtype))
+        return first + jnp.log(total**2) / 2
+
+    def _parts(
+        self, r: Inexact[Array, "n_particles dim"], log_factors: Sequence[Inexact[Array, "..."]] | None
+    ) -> tuple[Inexact[Array, ""], Inexact[Array, ""]]:
+        """ψ/|ψ| and log |ψ|, but for factors common to all orbitals, which are with the latter."""
         if self.log_scale is not None:
             r = r * jnp.exp(self.log_scale / 2)
-        total, start = jnp.zeros((), r.dtype), 0
+        phase, total, start = jnp.ones((), r.dtype), jnp.zeros((), r.dtype), 0
         for spin, (orbitals, size) in enumerate(zip(self.species, self.sizes, strict=True)):
             mine = r[start : start + size]
             values = orbitals.values(mine)
             if log_factors is not None:
                 values = values * jnp.exp(log_factors[spin])
-            if self.has_sign:
-                values = values.astype(jnp.result_type(values, jnp.complex64))
-            total += log_determinant(values) + jnp.sum(orbitals.log_envelope(mine))
+            its_phase, log_modulus = jnp.linalg.slogdet(values)
+            phase *= its_phase
+            total += log_modulus + jnp.sum(orbitals.log_envelope(mine))
             start += size
-        return total
+        return phase, total
+
+    def _with_phase(self, phase: Inexact[Array, ""], log_modulus: Inexact[Array, ""]) -> Inexact[Array, ""]:
+        if self.has_sign:
+            phase = phase.astype(jnp.result_type(phase, jnp.complex64))
+        return log_modulus + jnp.log(phase) if jnp.iscomplexobj(phase) else log_modulus
 
     def signed(self) -> "Slater":
         """The same with `has_sign`."""
@@ -65,9 +91,3 @@ class Slater(Ansatz):
             self.log_scale,
             is_leaf=lambda leaf: leaf is None,
         )
-
-
-def log_determinant(matrix: Inexact[Array, "n n"]) -> Inexact[Array, ""]:
-    """log |det A| of a real matrix, log det A of a complex one."""
-    sign, log_modulus = jnp.linalg.slogdet(matrix)
-    return log_modulus + jnp.log(sign) if jnp.iscomplexobj(matrix) else log_modulus
