@@ -146,12 +146,15 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="print energies, errors and diagnostics of results")
     report.add_argument("files", type=Path, nargs="+", metavar="FILE", help=some)
     report.add_argument("-o", "--output", type=Path, help="also write the table here (.csv or .h5)")
+    average = "over the values of a scanned key, of disorder or twists; of instance and seed with the error of a sample"
+    report.add_argument("--average", metavar="KEY", help=f"means {average}")
 
     plot = commands.add_parser("plot", help="draw the history of a result, or a quantity of a scan against a key")
     plot.add_argument("files", type=Path, nargs="+", metavar="FILE", help=some)
     plot.add_argument("-o", "--output", type=Path, help="picture; beside the first file, .png, if not given")
     plot.add_argument("--quantity", metavar="NAME", help="a measured number or an observable; energy for a scan")
     plot.add_argument("--against", metavar="KEY", help="scanned key; the first one if not given")
+    plot.add_argument("--average", metavar="KEY", help=f"means {average}")
     plot.add_argument("--extrapolate", action="store_true", help="energies against variances, to the variance zero")
 
     collect = commands.add_parser("collect", help="put a scan into one file that opens as an xarray Dataset")

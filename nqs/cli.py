@@ -103,13 +103,14 @@ def _status(options: argparse.Namespace, _: Overrides) -> int:
 def _report(options: argparse.Namespace, _: Overrides) -> int:
     from nqs.report_command import report
 
-    return report(options.files, options.output)
+    return report(options.files, options.output, options.average)
 
 
 def _plot(options: argparse.Namespace, _: Overrides) -> int:
     from nqs.plot_command import plot
 
-    return plot(options.files, options.output, options.quantity, options.against, is_extrapolated=options.extrapolate)
+    what = (options.quantity, options.against, options.average)
+    return plot(options.files, options.output, *what, is_extrapolated=options.extrapolate)
 
 
 def _collect(options: argparse.Namespace, _: Overrides) -> int:

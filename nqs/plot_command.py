@@ -11,9 +11,10 @@ from nqs import plot as pictures
 from nqs import run_file
 from nqs.errors import InputError
 from nqs.extrapolation import to_zero_variance
-from nqs.plot import RELATIVE_ERROR, Series
+from nqs.plot import Series
 from nqs.result_files import is_scan, left_out, result_file, results_of
 from nqs.results import ENERGY, MEASURED, Result
+from nqs.scan_average import average, groups, quantity
 from nqs.scan_file import Point, Scan
 from nqs.scan_state import read_scan, state_of
 from nqs.scan_values import as_number, as_text
@@ -26,22 +27,30 @@ N_POINTS = 101
 
 
 def plot(
-    paths: list[Path], output: Path | None, name: str | None, against: str | None, *, is_extrapolated: bool
+    paths: list[Path],
+    output: Path | None,
+    name: str | None,
+    against: str | None,
+    averaged: str | None,
+    *,
+    is_extrapolated: bool,
 ) -> int:
     """Write a picture: the history of a result, an observable of it along its axes, a quantity of a scan against a key,
-    or energies against variances; the exit code.
+    also averaged over another, or energies against variances; the exit code.
 
     Raises `InputError` if there is nothing to draw or it cannot be written.
     """
     first = paths[0] if is_scan(paths[0]) else result_file(paths[0])
     picture = output or (first / "plot.png" if first.is_dir() else first.with_suffix(".png"))
     try:
+        if averaged is not None and (is_extrapolated or not is_scan(first)):
+            raise InputError("nqs plot --average: of a quantity of a scan alone")
         if is_extrapolated:
             said = _extrapolation(paths, picture)
         elif len(paths) > 1:
             raise InputError(f"nqs plot: takes one result or scan, not {len(paths)}, except with --extrapolate")
         elif is_scan(first):
-            said = _scan(read_scan(first, {}), name or ENERGY, against, picture)
+            said = _scan(read_scan(first, {}), name or ENERGY, against, averaged, picture)
         elif name is None:
             said = _history(first, picture)
         else:
@@ -80,10 +89,13 @@ def _observable(path: Path, name: str, picture: Path) -> str:
     return one.long_name
 
 
-def _scan(scan: Scan, name: str, against: str | None, picture: Path) -> str:
-    key = against or next((d.keys[0] for d in scan.dimensions if len(d.values) > 1), scan.keys[0])
+def _scan(scan: Scan, name: str, against: str | None, averaged: str | None, picture: Path) -> str:
+    free = [d.keys[0] for d in scan.dimensions if len(d.values) > 1 and averaged not in d.keys]
+    key = against or next(iter(free), scan.keys[0])
     if key not in scan.keys:
         raise InputError(f"--against {key}: not scanned; scanned: {', '.join(scan.keys)}")
+    if averaged is not None:
+        return _averages(scan, name, key, averaged, picture)
     lines: dict[str, list[tuple[Point, Result]]] = {}
     states = [state_of(point) for point in scan.points]
     for point, result in zip(scan.points, (state.own for state in states), strict=True):
@@ -100,27 +112,34 @@ def _scan(scan: Scan, name: str, against: str | None, picture: Path) -> str:
     all_x = np.concatenate([one.x for one in series])
     first_points = [found[0][0] for found in lines.values()]
     curves = list(_exact_curves(scan, first_points, key, all_x)) if name == ENERGY else []
-    unit = next(iter(lines.values()))[0][1].energy_unit
-    y_label = f"{name} ({unit})" if MEASURED.get(name, ("",))[0] == ENERGY else name
+    y_label = _y_label(name, next(iter(lines.values()))[0][1])
     pictures.plot_series(series, curves, key, y_label, picture)
     return f"{name} of {sum(map(len, lines.values()))} of {len(scan.points)} points against {key}{left_out(states)}"
 
 
-def quantity(result: Result, name: str) -> tuple[float, float]:
-    """A measured number or a scalar observable of a result with its error, NaN where it has none.
+def _averages(scan: Scan, name: str, key: str, averaged: str, picture: Path) -> str:
+    found = groups(scan, averaged)
+    if not found:
+        raise InputError(f"{scan.folder}: no point is measured yet")
+    together = next(dimension.keys for dimension in scan.dimensions if key in dimension.keys)
+    if averaged in together:
+        raise InputError(f"--average {averaged}: no other key to draw against; nqs report --average prints a table")
+    lines: dict[str, list[tuple[float | str, tuple[float, float]]]] = {}
+    for group in found:
+        label = ", ".join(f"{other} = {value}" for other, value in group.others.items() if other not in together)
+        x = _x(scan, group.points[0][0], key)
+        lines.setdefault(label, []).append((x, average(group, averaged, name)))
+    series = []
+    for label, points in lines.items():
+        values = np.array([value for _, value in points])
+        series.append(Series(label or "average", np.array([x for x, _ in points]), values[:, 0], values[:, 1]))
+    pictures.plot_series(series, [], key, _y_label(name, found[0].points[0][1]), picture)
+    numbers = [len(group.points) for group in found]
+    return f"{name} against {key}, averages over {averaged} of {min(numbers)} to {max(numbers)} points"
 
-    Raises `InputError` if there is no such number.
-    """
-    if name in result.measured and name in MEASURED:
-        return result.measured[name], result.measured.get(f"{name}_error", math.nan)
-    if name == RELATIVE_ERROR and result.measured["reference"]:
-        energy, error, reference = (result.measured[one] for one in ("energy", "energy_error", "reference"))
-        return (energy - reference) / abs(reference), error / abs(reference)
-    one = result.observables.get(name)
-    if one is None or one.axes:
-        names = [*MEASURED, RELATIVE_ERROR, *(name for name, one in result.observables.items() if not one.axes)]
-        raise InputError(f"--quantity {name}: no such number in every result; there are: {', '.join(names)}")
-    return float(one.mean), float(one.error)
+
+def _y_label(name: str, result: Result) -> str:
+    return f"{name} ({result.energy_unit})" if MEASURED.get(name, ("",))[0] == ENERGY else name
 
 
 def _label(scan: Scan, point: Point, key: str) -> str:

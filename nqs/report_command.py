@@ -5,15 +5,24 @@ from pathlib import Path
 
 from nqs.errors import InputError
 from nqs.report import print_report
-from nqs.report_table import warnings, write_table
-from nqs.result_files import results_of
+from nqs.report_averages import averages_table, print_averages
+from nqs.report_table import warnings, write_columns, write_table
+from nqs.result_files import is_scan, results_of
+from nqs.scan_average import groups
+from nqs.scan_file import Scan
+from nqs.scan_state import read_scan
 
 
-def report(paths: list[Path], output: Path | None) -> int:
-    """Print the table of the results in files and scans, and write it to `output`; the exit code.
+def report(paths: list[Path], output: Path | None, averaged: str | None) -> int:
+    """Print the table of the results in files and scans, or of averages over a key of a scan, and write it to `output`;
+    the exit code.
 
     Raises `InputError` if there is no result at all or the table cannot be written.
     """
+    if averaged is not None:
+        if len(paths) != 1 or not is_scan(paths[0]):
+            raise InputError("nqs report --average: takes one scan")
+        return _averages(read_scan(paths[0], {}), averaged, output)
     found, changes, refusals = results_of(paths)
     if not found and not refusals:
         raise InputError(f"{', '.join(map(str, paths))}: no point has a result yet")
@@ -29,3 +38,13 @@ def report(paths: list[Path], output: Path | None) -> int:
     sys.stdout.flush()
     sys.stderr.writelines(f"nqs: {refusal}\n" for refusal in refusals)
     return 2 if refusals else 0
+
+
+def _averages(scan: Scan, averaged: str, output: Path | None) -> int:
+    found = groups(scan, averaged)
+    if not found:
+        raise InputError(f"{scan.folder}: no point is measured yet")
+    print_averages(found, averaged)
+    if output is not None:
+        write_columns(output, averages_table(found, averaged), found[0].points[0][1].energy_unit)
+    return 0

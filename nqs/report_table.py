@@ -42,12 +42,16 @@ def write_table(path: Path, found: list[tuple[Path, Result]]) -> None:
 
     Raises `InputError` for another ending or if it cannot be written.
     """
-    columns = table(found)
+    write_columns(path, table(found), found[0][1].energy_unit)
+
+
+def write_columns(path: Path, columns: dict[str, list[Any]], energy_unit: str) -> None:
+    """Like `write_table`, of any columns of one length."""
     try:
         if path.suffix == ".csv":
             files.write_text(path, _csv(columns))
         elif path.suffix == ".h5":
-            files.write(path, _group(columns, found[0][1].energy_unit))
+            files.write(path, _group(columns, energy_unit))
         else:
             raise InputError(f"{path}: --output must end in .csv or .h5")
     except OSError as error:

@@ -16,8 +16,8 @@ from hamiltonians.lattice import Lattice
 from nqs import results, run_file
 from nqs.convergence import fall, still_falls
 from nqs.extrapolation import to_zero_variance
-from nqs.plot_command import quantity
 from nqs.results import Observable
+from nqs.scan_average import quantity
 from nqs.scan_state import read_scan, write_manifest
 from nqs.status_command import seconds_left
 from nqs.text import duration
@@ -175,6 +175,40 @@ def test_pictures_of_a_scan_an_observable_and_an_extrapolation(folder, capsys, m
         ((done, "--extrapolate"), "needs two results whose variances differ"),
     ):
         assert call("plot", *arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_averages_over_a_key(folder, capsys, monkeypatch):
+    """Of seeds with the spread of the points, of anything else with their own errors."""
+    assert call("report", "ring.toml", "--average", "run.seed", "-o", "means.csv") == 0
+    shown = capsys.readouterr().out
+    assert "averages over run.seed" in shown
+    assert "-4.00 ± 0.50" in shown
+    first, second = csv.DictReader(Path("means.csv").read_text().splitlines())
+    assert (first["hamiltonian.transverse_field"], first["points"]) == ("0.5", "2")
+    assert float(first["energy"]) == pytest.approx(-4.0)
+    assert float(first["energy_error"]) == pytest.approx(0.5)
+    assert float(first["binder"]) == pytest.approx(0.4)
+    assert (second["points"], float(second["energy"]), second["energy_error"]) == ("1", -4.0, "nan")
+    drawn = []
+    monkeypatch.setattr("nqs.plot.plot_series", lambda *arguments: drawn.append(arguments))
+    assert call("plot", "ring.toml", "--average", "run.seed") == 0
+    assert "averages over run.seed of 1 to 2 points" in capsys.readouterr().out
+    ((one,), _, x_label, _, _), *_ = drawn
+    assert (one.label, x_label) == ("average", "hamiltonian.transverse_field")
+    np.testing.assert_array_equal(one.y, [-4.0, -4.0])
+    assert call("plot", "ring.toml", "--average", "optimizer.learning_rate", "--quantity", "energy") == 0
+    ((one,), _, x_label, _, _) = drawn[1]
+    assert x_label == "run.seed"
+    np.testing.assert_allclose(one.y, [-3.75, -4.5])
+    np.testing.assert_allclose(one.errors, [0.01 / 2**0.5, 0.01])
+    for arguments, message in (
+        (("report", "ring.toml", "--average", "run.steps"), "--average run.steps: not scanned"),
+        (("report", "ring.toml", "ring.toml", "--average", "run.seed"), "--average: takes one scan"),
+        (("plot", "ring.toml", "--average", "run.seed", "--against", "run.seed"), "no other key to draw against"),
+        (("plot", "ring.toml", "--average", "run.seed", "--extrapolate"), "--average: of a quantity of a scan alone"),
+    ):
+        assert call(*arguments) == 2
         assert message in capsys.readouterr().err
 
 
