@@ -97,7 +97,7 @@ class SpinHamiltonian(eqx.Module):
 
     def some_do_not_act(self) -> bool:
         """Whether the amplitude of a term depends on x; then it may be 0."""
-        return self.flip_terms.sites.shape[-1] > 0
+        return self.flip_terms.sites.size > 0
 
     @abc.abstractmethod
     def reference_energy(self) -> float | None:

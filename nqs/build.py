@@ -35,6 +35,9 @@ from nqs.writer import read
 
 T = TypeVar("T")
 
+# Proposals of a sweep to exchange particles, for each particle.
+MOST_EXCHANGES = 100
+
 
 def build_vmc(
     config: Config,
@@ -135,6 +138,8 @@ def _random_walk(table: schema.Metropolis | schema.Direct, hamiltonian: Continuu
     if "exchange" in weights:
         moved_at_once = 1 if steps == "gaussian" else space.n_particles
         exchanges = max(1, round(space.n_particles / moved_at_once * weights["exchange"] / weights[steps]))
+        if exchanges > MOST_EXCHANGES * space.n_particles:
+            raise ValueError(f"move: {exchanges:g} exchanges a sweep, more than {MOST_EXCHANGES} for each particle")
     counts = (table.n_chains, table.n_samples, table.sweeps, table.burn_in, exchanges)
     return RandomWalk(space, cast(Any, steps), *counts)
 

@@ -35,6 +35,9 @@ def restored(
     Raises `ValueError` if it does not fit.
     """
     good = saved.get("good")
+    vectors = [] if good is None else [good["parameters"], good.get("average", good["parameters"])]
+    if any(np.shape(vector) != theta.shape for vector in vectors):
+        raise ValueError("its good parameters are those of another ansatz")
     return State(
         saved["step"],
         theta,

@@ -163,7 +163,8 @@ class VMC:
         }
         average = state.averaged(theta, self.average_steps)
         after = State(state.step + 1, theta, x, optimizer, statistics.energy, window, average)
-        return guarded(state, after, statistics.variance, self.optimizer.roll_back), row, sums.wishes
+        roll_back = self.optimizer.roll_back
+        return guarded(state, after, statistics.variance, row["acceptance"], roll_back), row, sums.wishes
 
     def _chains(self, state: State) -> tuple[jax.Array, int]:
         """The chains that a step begins with, and how many sweeps they are burnt in for."""

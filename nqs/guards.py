@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nqs.local_energy import Hamiltonian
-from nqs.statistics import WINDOW
+from nqs.statistics import LOW_ACCEPTANCE, WINDOW
 
-LOW_ACCEPTANCE, HIGH_ACCEPTANCE = 0.01, 0.99
+HIGH_ACCEPTANCE = 0.99
 HIGH_RHAT = 1.1
 SIGMAS = 5.0
 EXPLOSION = 100.0

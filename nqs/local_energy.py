@@ -45,22 +45,20 @@ def _of_acting_terms(hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array
     caches = jax.vmap(ansatz.start)(x)
     n_terms, acts = amplitudes.shape[1], amplitudes.ravel() != 0
     n_acting, at_once = jnp.sum(acts), min(max(AT_ONCE, len(x)), acts.size)
-    places = chunks(jnp.nonzero(acts, size=acts.size, fill_value=0)[0], at_once)
+    places = chunks(jnp.nonzero(acts, size=acts.size, fill_value=acts.size)[0], at_once)
 
     def values(block):
         row, term = jnp.divmod(places[block], n_terms)
         cache, move = jax.tree.map(lambda leaf: leaf[row], caches), jax.tree.map(lambda leaf: leaf[row, term], moves)
-        ratios = jnp.exp(jax.vmap(ansatz.log_ratio)(cache, x[row], move))
-        is_one = block * at_once + jnp.arange(at_once) < n_acting
-        return row, jnp.where(is_one, amplitudes[row, term] * ratios, 0)
+        return amplitudes[row, term] * jnp.exp(jax.vmap(ansatz.log_ratio)(cache, x[row], move))
 
-    def add(block, energies):
-        row, terms = values(block)
-        return energies.at[row].add(terms)
+    def put(block, terms):
+        here = places[block] + jnp.where(block * at_once + jnp.arange(at_once) < n_acting, 0, acts.size)
+        return terms.at[here].set(values(block), mode="drop")
 
-    diagonal = jax.vmap(hamiltonian.diagonal)(x)
-    dtype = jnp.result_type(diagonal, jax.eval_shape(values, 0)[1])
-    return jax.lax.fori_loop(0, (n_acting + at_once - 1) // at_once, add, diagonal.astype(dtype))
+    terms = jnp.zeros(acts.size, jnp.result_type(amplitudes, jax.eval_shape(values, 0)))
+    terms = jax.lax.fori_loop(0, (n_acting + at_once - 1) // at_once, put, terms)
+    return jax.vmap(hamiltonian.diagonal)(x) + jnp.sum(terms.reshape(amplitudes.shape), axis=1)
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ from jaxtyping import Array, Num
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.projected import is_in_other_sector
+from nqs.ansatz.projected import Projected
 from nqs.local_energy import Hamiltonian, local_energies
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import series_statistics, v_score
@@ -46,7 +46,7 @@ def measure_energy(
     if series is not None:
         statistics = series_statistics(series)
         energy = statistics.mean.real
-        reference = None if is_in_other_sector(ansatz) else hamiltonian.reference_energy()
+        reference = reference_energy(hamiltonian, ansatz)
         measured = {
             "energy": energy,
             "energy_error": statistics.error,
@@ -63,6 +63,17 @@ def measure_energy(
             **sampler.diagnostics(np.array(tallies)),
         }
     return communicator.broadcast_object(measured)
+
+
+def reference_energy(hamiltonian: Hamiltonian, ansatz: Ansatz) -> float | None:
+    """The exact energy of the ground state, where there is a closed form and ψ may be that state.
+
+    Projected on a sector it may be so only if that is the one of a positive state and the ground state is positive:
+    with the Marshall rotation, where there is one.
+    """
+    if isinstance(ansatz, Projected) and not (ansatz.is_symmetric and getattr(hamiltonian, "marshall", True)):
+        return None
+    return hamiltonian.reference_energy()
 
 
 def hamiltonian_v_score(hamiltonian: Hamiltonian, energy: float, variance: float) -> float:

@@ -14,7 +14,7 @@ from nqs.extrapolation import to_zero_variance
 from nqs.plot import Series
 from nqs.result_files import is_scan, left_out, result_file, results_of
 from nqs.results import ENERGY, MEASURED, Result
-from nqs.scan_average import average, groups, quantity
+from nqs.scan_average import average, counted, groups, quantity
 from nqs.scan_file import Point, Scan
 from nqs.scan_state import read_scan, state_of
 from nqs.scan_values import as_number, as_text
@@ -118,9 +118,8 @@ def _scan(scan: Scan, name: str, against: str | None, averaged: str | None, pict
 
 
 def _averages(scan: Scan, name: str, key: str, averaged: str, picture: Path) -> str:
-    found = groups(scan, averaged)
-    if not found:
-        raise InputError(f"{scan.folder}: no point is measured yet")
+    states = [state_of(point) for point in scan.points]
+    found = groups(scan, states, averaged)
     together = next(dimension.keys for dimension in scan.dimensions if key in dimension.keys)
     if averaged in together:
         raise InputError(f"--average {averaged}: no other key to draw against; nqs report --average prints a table")
@@ -134,8 +133,7 @@ def _averages(scan: Scan, name: str, key: str, averaged: str, picture: Path) -> 
         values = np.array([value for _, value in points])
         series.append(Series(label or "average", np.array([x for x, _ in points]), values[:, 0], values[:, 1]))
     pictures.plot_series(series, [], key, _y_label(name, found[0].points[0][1]), picture)
-    numbers = [len(group.points) for group in found]
-    return f"{name} against {key}, averages over {averaged} of {min(numbers)} to {max(numbers)} points"
+    return f"{name} against {key}, averages over {averaged} of {counted(scan, found, states)}"
 
 
 def _y_label(name: str, result: Result) -> str:
@@ -173,7 +171,8 @@ def _exact_curves(scan: Scan, points: list[Point], key: str, x: np.ndarray) -> I
         return
     start_jax()
     grid, seen = np.linspace(x.min(), x.max(), N_POINTS) if x.dtype.kind == "f" else np.unique(x), []
-    for config in (point.config for point in points if point.config is not None):
+    configs = [point.config for point in points if point.config is not None]
+    for config in (one for one in configs if getattr(one.ansatz, "sector", None) is None):
         content, energies = tomllib.loads(run_file.to_toml(config)), []
         is_custom = isinstance(config.hamiltonian, Custom)
         place = key.replace("hamiltonian.", "hamiltonian.arguments.") if is_custom else key

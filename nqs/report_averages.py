@@ -7,7 +7,7 @@ from rich.table import Table
 
 from nqs.report import scalars
 from nqs.results import ENERGY
-from nqs.scan_average import Group, average
+from nqs.scan_average import Group, average, error_is
 from nqs.text import with_error
 
 
@@ -28,7 +28,7 @@ def averages_table(found: list[Group], key: str) -> dict[str, list[Any]]:
 def print_averages(found: list[Group], key: str) -> None:
     """Print the table, each mean with its error."""
     names = _names(found)
-    table = Table(*found[0].others, "points", *names, title=f"averages over {key}")
+    table = Table(*found[0].others, "points", *names, title=f"averages over {key}, {error_is(key)}")
     for group in found:
         means = (with_error(*average(group, key, name)) for name in names)
         table.add_row(*group.others.values(), str(len(group.points)), *means)

@@ -8,9 +8,9 @@ from nqs.report import print_report
 from nqs.report_averages import averages_table, print_averages
 from nqs.report_table import warnings, write_columns, write_table
 from nqs.result_files import is_scan, results_of
-from nqs.scan_average import groups
+from nqs.scan_average import counted, groups
 from nqs.scan_file import Scan
-from nqs.scan_state import read_scan
+from nqs.scan_state import read_scan, state_of
 
 
 def report(paths: list[Path], output: Path | None, averaged: str | None) -> int:
@@ -36,15 +36,20 @@ def report(paths: list[Path], output: Path | None, averaged: str | None) -> int:
         if output is not None:
             write_table(output, found)
     sys.stdout.flush()
-    sys.stderr.writelines(f"nqs: {refusal}\n" for refusal in refusals)
-    return 2 if refusals else 0
+    return _refused(refusals)
 
 
 def _averages(scan: Scan, averaged: str, output: Path | None) -> int:
-    found = groups(scan, averaged)
-    if not found:
-        raise InputError(f"{scan.folder}: no point is measured yet")
+    states = [state_of(point) for point in scan.points]
+    found = groups(scan, states, averaged)
     print_averages(found, averaged)
+    print(counted(scan, found, states), flush=True)
     if output is not None:
         write_columns(output, averages_table(found, averaged), found[0].points[0][1].energy_unit)
-    return 0
+    return _refused([state.note for state in states if state.progress == "broken"])
+
+
+def _refused(reasons: list[str]) -> int:
+    """Say why results could not be read; the exit code."""
+    sys.stderr.writelines(f"nqs: {reason}\n" for reason in reasons)
+    return 2 if reasons else 0

@@ -34,6 +34,24 @@ def check_state(state: Mapping[str, Any], n_steps: int) -> None:
         raise ValueError("/state/energy_shift is no number")
 
 
+def check_good(state: Mapping[str, Any]) -> None:
+    """What a state goes back to has the shapes of the state itself, and the numbers beside it are numbers; else
+    `ValueError`.
+    """
+    good = state["good"]
+    check_state(good, good["step"])
+    if not isinstance(good["step"], int) or not 0 <= good["step"] <= state["step"]:
+        raise ValueError(f"/state/good: step {good['step']!r}")
+    if np.shape(good["chains"]) != np.shape(state["chains"]) or good["chains"].dtype != state["chains"].dtype:
+        raise ValueError("/state/good: chains that are not those of the state")
+    for values in (good["parameters"], good.get("average", good["parameters"])):
+        if np.ndim(values) != 1 or np.asarray(values).dtype != np.float64:
+            raise ValueError("/state/good: parameters that are no list of numbers")
+    for name in ("scale", "lowest_variance"):
+        if not isinstance(state.get(name), float):
+            raise ValueError(f"/state/{name} is no number")
+
+
 def check_measured(measured: Mapping[str, Any], columns: Iterable[str]) -> None:
     """The columns are numbers, and the swaps of replicas, where there are any, a list; else `ValueError`."""
     if not all(isinstance(measured[name], float) for name in columns if measured):

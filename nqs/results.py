@@ -11,7 +11,7 @@ from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
 from nqs.groups import datasets, flat, nested, values_of
-from nqs.result_checks import check_grid, check_measured, check_schema, check_state, check_tables
+from nqs.result_checks import check_good, check_grid, check_measured, check_schema, check_state, check_tables
 
 SCHEMA = "nqs-run/1"
 FORMAT_VERSION = 1
@@ -170,7 +170,9 @@ def from_group(content: Group, name: str) -> Result:
         state = values_of(content.items["state"])
         measured = values_of(content.items.get("measured", Group()))
         _require("state", STATE, state)
-        _require("state/good", (*STATE, "parameters"), state.get("good", (*STATE, "parameters")))
+        if "good" in state:
+            _require("state/good", (*STATE, "parameters"), state["good"])
+            check_good(state)
         _require("measured", MEASURED, measured or MEASURED)
         _require_header(content)
         history = _columns(values_of(content.items["history"]))

@@ -1,6 +1,7 @@
 """Averages over the points of a scan along one key: of disorder over its instances, of a gas over its twists."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,15 @@ from jaxtyping import Float
 
 from nqs.errors import InputError
 from nqs.plot import RELATIVE_ERROR
+from nqs.result_files import left_out
 from nqs.results import MEASURED, Result
 from nqs.scan_file import Point, Scan
 from nqs.scan_grid import Dimension
-from nqs.scan_state import state_of
+from nqs.scan_state import State
 from nqs.scan_values import as_text
 
 # Keys whose values are drawn at random: the average over them has the error of a random sample.
-DRAWN = ("instance", "seed")
+DRAWN = ("instance", "seed", "couplings")
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,16 @@ def averaged_dimension(scan: Scan, key: str) -> Dimension:
     raise InputError(f"--average {key}: not scanned; scanned: {', '.join(scan.keys)}")
 
 
-def groups(scan: Scan, key: str) -> list[Group]:
-    """The measured points of a scan, by the values of all keys but this one and those that change with it.
+def groups(scan: Scan, states: Sequence[State], key: str) -> list[Group]:
+    """The measured points of a scan, whose states are given, by the values of all keys but this one and those that
+    change with it.
 
-    Raises `InputError` if the key is not scanned.
+    Raises `InputError` if the key is not scanned, or no point is measured.
     """
     averaged = averaged_dimension(scan, key)
     found: dict[tuple[int, ...], Group] = {}
-    for point in scan.points:
-        result = state_of(point).own
+    for point, state in zip(scan.points, states, strict=True):
+        result = state.own
         if result is None or not result.measured:
             continue
         kept = [(d, i) for d, i in zip(scan.dimensions, point.place, strict=True) if d is not averaged]
@@ -53,7 +56,14 @@ def groups(scan: Scan, key: str) -> list[Group]:
         place = tuple(i for _, i in kept)
         before = found[place].points if place in found else ()
         found[place] = Group(others, (*before, (point, result)))
+    if not found:
+        raise InputError(f"{scan.folder}: no point is measured yet")
     return list(found.values())
+
+
+def counted(scan: Scan, found: list[Group], states: Sequence[State]) -> str:
+    """How many points of the scan are in the averages."""
+    return f"{sum(len(group.points) for group in found)} of {len(scan.points)} points{left_out(states)}"
 
 
 def average(group: Group, key: str, name: str) -> tuple[float, float]:
@@ -65,7 +75,16 @@ def average(group: Group, key: str, name: str) -> tuple[float, float]:
     Raises `InputError` if there is no such number in every result.
     """
     values, errors = np.array([quantity(result, name) for _, result in group.points]).T
-    return float(np.mean(values)), _error(values, errors, is_drawn=key.split(".")[-1] in DRAWN)
+    return float(np.mean(values)), _error(values, errors, is_drawn=_is_drawn(key))
+
+
+def error_is(key: str) -> str:
+    """Which error an average over a key has, in words."""
+    return "with the error of a random sample" if _is_drawn(key) else "with the errors of the points"
+
+
+def _is_drawn(key: str) -> bool:
+    return key.split(".")[-1] in DRAWN
 
 
 def _error(values: Float[np.ndarray, " n"], errors: Float[np.ndarray, " n"], *, is_drawn: bool) -> float:

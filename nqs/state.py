@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
+from nqs.statistics import LOW_ACCEPTANCE
+
 # Steps between two looks at whether the parameters are worth going back to.
 GOOD_EVERY = 20
 # Every use of randomness has its own stream, folded into the seed.
@@ -49,20 +51,22 @@ class State:
         return None if n_steps == 1 else self.final + (theta - self.final) / min(self.step + 1, n_steps)
 
 
-def guarded(before: State, after: State, variance: float, factor: float | None) -> State:
-    """The state to go on with after a step whose energy had this variance.
+def guarded(before: State, after: State, variance: float, acceptance: float, factor: float | None) -> State:
+    """The state to go on with after a step whose energy had this variance, and its sampling this acceptance.
 
     If the variance is more than `factor` times the lowest one, it is that of the last good parameters, with their
     chains and optimiser state, and all further changes of θ are halved; if it was that of the good parameters, it
     counts as the lowest one from then on. Parameters are looked at every `GOOD_EVERY` steps, and good if the variance
-    is below √`factor` times the lowest one.
+    is below √`factor` times the lowest one. A step whose chains hardly moved counts for neither. Schedules of the
+    learning rate go back with the optimiser state.
     """
     if factor is None:
         return after
-    lowest, good = min(before.lowest_variance, variance), before.good
-    if good is not None and np.array_equal(before.theta, good.theta):
+    good, is_sampled = before.good, acceptance > LOW_ACCEPTANCE and variance > 0
+    lowest = min(before.lowest_variance, variance) if is_sampled else before.lowest_variance
+    if is_sampled and good is not None and np.array_equal(before.theta, good.theta):
         lowest = variance
-    if good is not None and variance > factor * lowest > 0:
+    if good is not None and variance > factor * lowest:
         return replace(
             good,
             step=after.step,
@@ -71,6 +75,7 @@ def guarded(before: State, after: State, variance: float, factor: float | None) 
             lowest_variance=lowest,
             scale=before.scale / 2,
         )
-    if good is None or (before.step % GOOD_EVERY == 0 and variance < factor**0.5 * lowest):
+    is_low = before.step % GOOD_EVERY == 0 and variance < factor**0.5 * lowest
+    if is_sampled and (good is None or is_low):
         good = replace(before, x=after.x, good=None)
     return replace(after, good=good, lowest_variance=lowest, scale=before.scale)

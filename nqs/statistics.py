@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Inexact, Int
 
 MIN_BLOCKS = 32
 N_SUMS = 4
+# Accepted over proposed moves, below which chains say little about a wave function.
+LOW_ACCEPTANCE = 0.01
 WINDOW = 32
 
 

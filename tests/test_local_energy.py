@@ -1,6 +1,7 @@
 """Local energies against the matrix of the Hamiltonian."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from systems import ANSATZE, HAMILTONIANS, N_SITES, all_local_energies, rbm, wav
 from hamiltonians.exact import all_states, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import Lattice
+from nqs.ansatz.feed_forward import FeedForward
 
 # Every wave function with moves of one site and of two, and real and complex ones of each kind with every Hamiltonian.
 EACH_KIND = ["rbm_visible", "rbm_complex_visible", "ffn_log_cosh", "ffn_tanh_phase", "flax_complex"]
@@ -37,6 +39,13 @@ def test_chunks_change_nothing(hamiltonian, ansatz, chunk_size):
     parts = all_local_energies(hamiltonian, ansatz, states, chunk_size)
     assert parts.shape == (len(states),)
     np.testing.assert_allclose(parts, whole, rtol=1e-13)
+
+
+def test_a_lattice_without_bonds_has_the_diagonal_energy():
+    hamiltonian = Heisenberg(Lattice("chain", (1,), periodic=False), total_sz=None, longitudinal_field=0.5)
+    states = all_states(hamiltonian.space)
+    energies = all_local_energies(hamiltonian, FeedForward(1, (2,), key=jax.random.key(0)), states, 2)
+    np.testing.assert_allclose(energies, -0.25 * np.asarray(states)[:, 0])
 
 
 def test_a_term_that_does_not_act_may_overflow():

@@ -182,7 +182,8 @@ def test_averages_over_a_key(folder, capsys, monkeypatch):
     """Of seeds with the spread of the points, of anything else with their own errors."""
     assert call("report", "ring.toml", "--average", "run.seed", "-o", "means.csv") == 0
     shown = capsys.readouterr().out
-    assert "averages over run.seed" in shown
+    assert "averages over run.seed, with the error of a random sample" in shown
+    assert "3 of 6 points" in shown
     assert "-4.00 ± 0.50" in shown
     first, second = csv.DictReader(Path("means.csv").read_text().splitlines())
     assert (first["hamiltonian.transverse_field"], first["points"]) == ("0.5", "2")
@@ -193,7 +194,7 @@ def test_averages_over_a_key(folder, capsys, monkeypatch):
     drawn = []
     monkeypatch.setattr("nqs.plot.plot_series", lambda *arguments: drawn.append(arguments))
     assert call("plot", "ring.toml", "--average", "run.seed") == 0
-    assert "averages over run.seed of 1 to 2 points" in capsys.readouterr().out
+    assert "averages over run.seed of 3 of 6 points" in capsys.readouterr().out
     ((one,), _, x_label, _, _), *_ = drawn
     assert (one.label, x_label) == ("average", "hamiltonian.transverse_field")
     np.testing.assert_array_equal(one.y, [-4.0, -4.0])

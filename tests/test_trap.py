@@ -92,7 +92,9 @@ def test_two_hard_cores(dim, nu, zero):
         diameter = max(zero, 1e-9) / omega**0.5
         trap = HarmonicTrap(2, 0, dim, omega, "hard_core", core_diameter=diameter, are_bosons=True)
         assert trap.reference_energy() == pytest.approx(omega * (dim / 2 + nu + 0.5), abs=1e-8)
-    assert HarmonicTrap(2, 0, 2, 1.0, "hard_core", core_diameter=1.0, are_bosons=True).reference_energy() is None
+    for dim_and_diameter in ((2, 1.0), (dim, 40.0), (dim, 100.0)):
+        trap = HarmonicTrap(2, 0, dim_and_diameter[0], 1.0, "hard_core", core_diameter=dim_and_diameter[1])
+        assert trap.reference_energy() is None
 
 
 def test_levels_without_interaction():

@@ -1,5 +1,6 @@
 """Wrong input of every kind: one line that says what is wrong, exit code 2, nothing written."""
 
+import functools
 from dataclasses import replace
 
 import h5py
@@ -11,6 +12,22 @@ from wrong_run_files import SK, WRONG_FILES
 from nqs import files, results
 
 AN_ARRAY = files.Dataset(np.ones(3), {"units": "1", "long_name": "m"})
+GOODS = {
+    "parameters": "many",
+    "chains": np.ones((4, 7), np.int8),
+    "energy_shift": "low",
+    "step": "last",
+    "average": np.ones((2, 2)),
+}
+
+
+def with_good(group: files.Group, **changes: files.Dataset) -> None:
+    """Give the state of a result parameters to go back to."""
+    state = group.items["state"].items
+    good = {**state, "parameters": files.Dataset(np.ones(3)), **changes}
+    state.update(good=files.Group(good), scale=files.Dataset(1.0), lowest_variance=files.Dataset(1.0))
+
+
 DAMAGES = {
     "damaged": lambda group: group.items.pop("state"),
     "no_energy": lambda group: group.items["history"].items.pop("energy"),
@@ -31,6 +48,11 @@ DAMAGES = {
     "other_window": lambda group: group.items["state"].items.update(window=files.Dataset(np.zeros((1, 2, 9)))),
     "chains_of_floats": lambda group: group.items["state"].items.update(
         chains=files.Dataset(np.ones((10, 8), np.float32))
+    ),
+    **{f"odd_{one}": functools.partial(with_good, **{one: files.Dataset(value)}) for one, value in GOODS.items()},
+    "odd_scale": lambda group: with_good(group) or group.items["state"].items.update(scale=files.Dataset("half")),
+    "odd_lowest": lambda group: (
+        with_good(group) or group.items["state"].items.update(lowest_variance=files.Dataset(np.ones(2)))
     ),
     "odd_warnings": lambda group: group.items.update(warnings=files.Group({"000": files.Dataset(1.0)})),
     "flat_swaps": lambda group: group.items["measured"].items.update(swap_acceptance=files.Dataset(1.0)),

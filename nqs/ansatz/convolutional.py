@@ -26,7 +26,7 @@ class Convolutional(Ansatz):
 
     first: eqx.nn.Conv
     blocks: tuple[tuple[eqx.nn.Conv, eqx.nn.Conv], ...]
-    output: eqx.nn.Linear
+    readout: eqx.nn.Linear
     extent: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
@@ -54,11 +54,11 @@ class Convolutional(Ansatz):
             (convolution(channels, keys[2 * b + 1]), convolution(channels, keys[2 * b + 2])) for b in range(n_blocks)
         )
         output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
-        self.output = eqx.tree_at(lambda o: o.weight, output, output.weight / math.prod(extent) ** 0.5)
+        self.readout = eqx.tree_at(lambda o: o.weight, output, output.weight / math.prod(extent) ** 0.5)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
-        z = circular_convolution(self.first, x.astype(self.output.weight.dtype).reshape(*self.extent, 1))
+        z = circular_convolution(self.first, x.astype(self.readout.weight.dtype).reshape(*self.extent, 1))
         for inner, outer in self.blocks:
             z = z + circular_convolution(outer, jax.nn.gelu(circular_convolution(inner, jax.nn.gelu(z))))
-        out = self.output(jnp.sum(log_cosh(z), axis=range(z.ndim - 1)))
+        out = self.readout(jnp.sum(log_cosh(z), axis=range(z.ndim - 1)))
         return out[0] if len(out) == 1 else jax.lax.complex(out[0], out[1])

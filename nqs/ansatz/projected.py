@@ -81,7 +81,7 @@ class Projected(Ansatz):
         terms = jnp.exp((logs - shift).astype(jnp.result_type(logs, jnp.complex64)))
         return jnp.log(jnp.array(self.weights).astype(terms.dtype) @ terms) + shift
 
-
-def is_in_other_sector(ansatz: Ansatz) -> bool:
-    """Whether an ansatz is projected on a sector with characters other than 1, where ψ > 0 has no part."""
-    return isinstance(ansatz, Projected) and any(abs(weight - 1) > 1e-9 for weight in ansatz.weights)
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether all characters are 1: the sector of a positive ψ."""
+        return all(abs(weight - 1) < 1e-9 for weight in self.weights)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
@@ -52,13 +53,13 @@ class Slater(Ansatz):
         coefficients: Float[Array, " others"],
     ) -> Inexact[Array, ""]:
         """log (ψ_0 + Σ_d c_d ψ_d), each ψ_d with `log_factors[d]` of its own."""
-        (phase, log_modulus), *others = [self._parts(r, factors) for factors in log_factors]
-        ratios = [other * phase.conj() * jnp.exp(log - log_modulus) for other, log in others]
-        total = 1 + coefficients @ jnp.stack(ratios)
-        first = self._with_phase(phase, log_modulus)
-        if jnp.iscomplexobj(first):
-            return first + jnp.log(total.astype(first.dtype))
-        return first + jnp.log(total**2) / 2
+        phases, log_moduli = map(jnp.stack, zip(*(self._parts(r, factors) for factors in log_factors), strict=True))
+        shift = jax.lax.stop_gradient(jnp.max(log_moduli))
+        weights = jnp.concatenate([jnp.ones(1, coefficients.dtype), coefficients])
+        total = jnp.sum(weights * phases * jnp.exp(log_moduli - shift))
+        if self.has_sign or jnp.iscomplexobj(total):
+            return shift + jnp.log(total.astype(jnp.result_type(total, jnp.complex64)))
+        return shift + jnp.log(total**2) / 2
 
     def _parts(
         self, r: Inexact[Array, "n_particles dim"], log_factors: Sequence[Inexact[Array, "..."]] | None

@@ -95,39 +95,39 @@ class RandomWalk(Sampler):
                 state = jax.lax.fori_loop(first, last, one_sweep, state)
                 return state, state[0]
 
-            zero = jnp.zeros(())
-            start = (positions, self._cache(ansatz, positions), state[-1], SamplerInfo(zero, zero))
-            (last, _, log_width, info), samples = jax.lax.scan(one_sample, start, jnp.arange(self.samples_per_chain))
+            zero, is_zero = jnp.zeros(()), jnp.isneginf(jnp.real(ansatz(positions)))
+            start = (positions, self._cache(ansatz, positions), state[-1], SamplerInfo(zero, zero), is_zero)
+            (last, _, log_width, info, _), samples = jax.lax.scan(one_sample, start, jnp.arange(self.samples_per_chain))
             return samples, jnp.append(last, log_width), info
 
         samples, x, info = jax.vmap(of_chain)(chains, x)
         return samples, x, jax.tree.map(lambda count: jnp.sum(count, axis=0), info)
 
     def _sweep(self, ansatz: Ansatz, key, index, is_adapting: Bool[Array, ""], state):
-        x, cache, log_width, info = state
+        x, cache, log_width, info, was_zero = state
         noise_key, accept_key, exchange_key = jax.random.split(key, 3)
         noise = jnp.exp(log_width) * jax.random.normal(noise_key, x.shape)
         n_proposals = len(x) if self.steps == "gaussian" else 1
         log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (n_proposals,)))
 
         def one_proposal(number, state):
-            x, cache, n_accepted = state
-            proposed = self._propose(ansatz, x, cache, noise, log_width, number)
-            return _decided(log_uniform[number], proposed, x, cache, n_accepted)
+            proposed = self._propose(ansatz, state[0], state[1], noise, log_width, number)
+            return _decided(log_uniform[number], proposed, *state)
 
-        x, cache, n_accepted = jax.lax.fori_loop(0, n_proposals, one_proposal, (x, cache, jnp.zeros(())))
+        start = (x, cache, jnp.zeros(()), was_zero)
+        x, cache, n_accepted, is_zero = jax.lax.fori_loop(0, n_proposals, one_proposal, start)
         gain = jnp.minimum(1.0, 4 / jnp.sqrt(1.0 + index))
         adapted = log_width + gain * (n_accepted / n_proposals - TARGET)
         if self.space.cell is not None:
             adapted = jnp.minimum(adapted, jnp.log(self._cell_length))
-        log_width = jnp.where(is_adapting, adapted, log_width)
-        x, cache, n_accepted = self._exchanged(ansatz, exchange_key, x, cache, n_accepted)
+        log_width = jnp.where(is_adapting & ~was_zero, adapted, log_width)
+        x, cache, n_accepted, is_zero = self._exchanged(ansatz, exchange_key, x, cache, n_accepted, is_zero)
         n_proposed = info.n_proposed + n_proposals + self.exchanges
-        return x, cache, log_width, SamplerInfo(info.n_accepted + n_accepted, n_proposed)
+        return x, cache, log_width, SamplerInfo(info.n_accepted + n_accepted, n_proposed), is_zero
 
-    def _exchanged(self, ansatz: Ansatz, key, x, cache, n_accepted):
+    def _exchanged(self, ansatz: Ansatz, key, x, cache, n_accepted, is_zero):
         if not self.exchanges:
-            return x, cache, n_accepted
+            return x, cache, n_accepted, is_zero
         n_up, n = self.space.n_up, self.space.n_particles
         up_key, down_key, accept_key = jax.random.split(key, 3)
         up = jax.random.randint(up_key, (self.exchanges,), 0, n_up)
@@ -135,11 +135,10 @@ class RandomWalk(Sampler):
         log_uniform = jnp.log1p(-jax.random.uniform(accept_key, (self.exchanges,)))
 
         def one_exchange(number, state):
-            x, cache, n_accepted = state
-            proposed = self._moved(ansatz, x, cache, Swap(jnp.stack([up[number], down[number]])))
-            return _decided(log_uniform[number], proposed, x, cache, n_accepted)
+            proposed = self._moved(ansatz, state[0], state[1], Swap(jnp.stack([up[number], down[number]])))
+            return _decided(log_uniform[number], proposed, *state)
 
-        return jax.lax.fori_loop(0, self.exchanges, one_exchange, (x, cache, n_accepted))
+        return jax.lax.fori_loop(0, self.exchanges, one_exchange, (x, cache, n_accepted, is_zero))
 
     def _moved(self, ansatz: Ansatz, x, cache, move: Displacement | Swap):
         """Like `_propose`, of a symmetric move."""
@@ -182,12 +181,13 @@ class RandomWalk(Sampler):
         return variance * gradient * 2 / (1 + jnp.sqrt(1 + 2 * a))
 
 
-def _decided(log_uniform: Float[Array, ""], proposed: tuple[Any, Any, Float[Array, ""]], x, cache, n_accepted):
-    """What is kept of a proposal and of the state before it, and how many were accepted."""
+def _decided(log_uniform: Float[Array, ""], proposed: tuple[Any, Any, Float[Array, ""]], x, cache, n_accepted, is_zero):
+    """What is kept of a proposal and of the state before it, how many were accepted, and whether ψ = 0 still."""
     new_x, new_cache, log_probability = proposed
-    accept = ~(log_uniform >= log_probability)  # from ψ = 0 to ψ = 0 the probability is not a number
+    accept = is_zero | (log_uniform < log_probability)
 
     def keep(new, old):
         return jnp.where(accept, new, old)
 
-    return keep(new_x, x), jax.tree.map(keep, new_cache, cache), n_accepted + accept
+    kept = keep(new_x, x), jax.tree.map(keep, new_cache, cache)
+    return *kept, n_accepted + accept, is_zero & (log_probability != jnp.inf)
