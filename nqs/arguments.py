@@ -146,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="print energies, errors and diagnostics of results")
     report.add_argument("files", type=Path, nargs="+", metavar="FILE", help=some)
     report.add_argument("-o", "--output", type=Path, help="also write the table here (.csv or .h5)")
-    average = "over the values of a scanned key, of disorder or twists; of instance and seed with the error of a sample"
+    average = "over a scanned key, of disorder or twists; of instance, seed, couplings with the error of a sample"
     report.add_argument("--average", metavar="KEY", help=f"means {average}")
 
     plot = commands.add_parser("plot", help="draw the history of a result, or a quantity of a scan against a key")

@@ -28,7 +28,7 @@ class Group:
     points: tuple[tuple[Point, Result], ...]
 
 
-def averaged_dimension(scan: Scan, key: str) -> Dimension:
+def _averaged_dimension(scan: Scan, key: str) -> Dimension:
     """The dimension that a key to average over belongs to.
 
     Raises `InputError` if it is not scanned.
@@ -45,7 +45,7 @@ def groups(scan: Scan, states: Sequence[State], key: str) -> list[Group]:
 
     Raises `InputError` if the key is not scanned, or no point is measured.
     """
-    averaged = averaged_dimension(scan, key)
+    averaged = _averaged_dimension(scan, key)
     found: dict[tuple[int, ...], Group] = {}
     for point, state in zip(scan.points, states, strict=True):
         result = state.own
