@@ -29,6 +29,8 @@ NAP_SECONDS = 5e-5
 LONGEST_NAP_SECONDS = 1e-2
 # How long a message may be under way from a rank that has left.
 LEAVE_SECONDS = 3.0
+# What a launcher has not read when it hears of an abort may be lost.
+LAST_WORDS_SECONDS = 0.2
 
 
 class Communicator:
@@ -210,6 +212,7 @@ class Communicator:
             sys.stderr.flush()
             sys.stdout.flush()
         if self._comm is not None and self.size > 1:
+            time.sleep(LAST_WORDS_SECONDS)
             self._comm.Abort(1)
         raise SystemExit(1)
 
