@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from nqs.errors import RunError
 from nqs.gradient import sum_chunks
@@ -47,7 +48,7 @@ class MinSR(NaturalGradient):
         residuals = communicator.gather(residual)
         weights = np.zeros((batch.n_samples, residual.shape[1]))
         if rows is not None and residuals is not None:
-            weights = np.asarray(solve_centred(rows, residuals, self.shift(batch.step)))
+            weights = solve_centred(rows, residuals, self.shift(batch.step))
         weights = communicator.broadcast(weights)
         if not np.all(np.isfinite(weights)):
             raise RunError(f"step {batch.step}: minSR: T + lambda has no factor: raise optimizer.diagonal_shift")
@@ -59,29 +60,34 @@ class MinSR(NaturalGradient):
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix, centred, and its factor, and two blocks of log-derivatives,
-        which dense layers do without.
+        """The rows of this rank and a layer's, the matrix and its factor, and two blocks of log-derivatives, which dense
+        layers do without.
         """
         rows, columns = n_local * components, n_samples * components
         samples = rows_at_once(n_local, components, n_parameters, chunk_size) + min(n_local, chunk_size)
-        return 8 * (2 * rows * columns + 3 * columns**2 + samples * components * n_parameters)
+        return 8 * (2 * rows * columns + 2 * columns**2 + samples * components * n_parameters)
 
 
-@jax.jit
 def solve_centred(
-    gram: Float[Array, "rows rows"], residuals: Float[Array, "n components"], diagonal_shift
-) -> Float[Array, "n components"]:
+    gram: Float[np.ndarray, "rows rows"], residuals: Float[np.ndarray, "n components"], diagonal_shift: float
+) -> Float[np.ndarray, "n components"]:
     """(T + λ)⁻¹ r/n, centred, with T = H O Oᵀ H/n from `gram` = O Oᵀ; H takes the mean of each component off.
 
-    Not finite if T + λ is not positive definite.
+    Not a number if T + λ is not positive definite.
     """
     n, components = residuals.shape
-    by_component = gram.reshape(n, components, n, components)
-    over_rows, over_columns = by_component.mean(axis=0), by_component.mean(axis=2, keepdims=True)
-    centred = by_component - over_rows - over_columns + over_columns.mean(axis=0)
-    matrix = centred.reshape(gram.shape) / n
-    factor = jax.lax.linalg.cholesky(matrix + diagonal_shift * jnp.eye(len(matrix)), symmetrize_input=False)
-    weights = jax.scipy.linalg.cho_solve((factor, True), residuals.ravel() / n).reshape(n, components)
+    matrix = np.empty_like(gram)
+    for k, l in np.ndindex(components, components):
+        block = gram[k::components, l::components]
+        over_columns = block.mean(axis=1, keepdims=True)
+        centred = np.subtract(block, block.mean(axis=0), out=matrix[k::components, l::components])
+        centred -= over_columns - over_columns.mean()
+    matrix.flat[:: len(matrix) + 1] += n * diagonal_shift
+    try:  # in place: the transpose of a symmetric matrix is the order of LAPACK
+        factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        return np.full_like(residuals, np.nan)
+    weights = cho_solve(factor, residuals.ravel(), check_finite=False).reshape(n, components)
     return weights - weights.mean(axis=0)
 
 
