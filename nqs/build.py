@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,6 +13,7 @@ from hamiltonians.continuum import ContinuumHamiltonian
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
+from nqs.ansatz.projected import Projected
 from nqs.build_ansatz import build_ansatz, check_not_empty
 from nqs.build_hamiltonian import build_hamiltonian
 from nqs.driver import VMC
@@ -184,8 +186,12 @@ def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
+    """With the parameters of a result; a projected wave function takes those of the same one before its projection."""
     try:
-        return with_parameters(ansatz, results.read(path).final_parameters)
+        parameters = results.read(path).final_parameters
+        if isinstance(ansatz, Projected) and "ansatz" not in {name.split("/")[0] for name in parameters}:
+            return eqx.tree_at(lambda projected: projected.ansatz, ansatz, with_parameters(ansatz.ansatz, parameters))
+        return with_parameters(ansatz, parameters)
     except InputError as error:
         raise ValueError(f"init_from: {error}") from error
     except ValueError as error:

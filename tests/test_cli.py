@@ -111,6 +111,18 @@ def test_a_run_starts_from_the_parameters_of_another(folder, capsys):
     assert "(8, 8), not (8, 16)" in message
 
 
+def test_a_projected_run_starts_from_the_parameters_before_the_projection(folder):
+    assert call("run", "small.toml", "--run.steps", "4", "--run.output", "a.h5") == 0
+    sector = ("--ansatz.sector", "{spin_flip = 1}", "--run.steps", "0")
+    for name, before in (("b.h5", "a.h5"), ("c.h5", "b.h5")):
+        assert call("run", "small.toml", *sector, "--run.output", name, "--run.init_from", before) == 0
+    first = results.read(folder / "a.h5").parameters
+    for projected in (results.read(folder / name).parameters for name in ("b.h5", "c.h5")):
+        assert {*projected} == {f"ansatz/{name}" for name in first}
+        for name, values in first.items():
+            np.testing.assert_array_equal(projected[f"ansatz/{name}"], values)
+
+
 def test_dry_run_writes_nothing(folder, capsys):
     assert call("run", "small.toml", "--dry-run") == 0
     text = capsys.readouterr().out
