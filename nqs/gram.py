@@ -16,7 +16,7 @@ from nqs.gradient import log_derivatives
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, components_of, log_psi_components
 
-# The memory of a block of rows, in bytes: for each block the derivatives of all columns are made anew.
+# The memory of a block of log-derivatives, in bytes: with several, each is made anew for each of the others.
 BLOCK = 1 << 28
 # Samples whose rows are products of factors at a time: large enough for the products of matrices.
 AT_ONCE = 256
@@ -31,13 +31,12 @@ def gram_rows(
 ) -> Float[np.ndarray, "rows columns"]:
     """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
 
-    With dense layers an Allgather of each of their factors; otherwise one of the configurations, and the
-    log-derivatives of all are computed on each rank, `chunk_size` of them at a time.
+    With dense layers an Allgather of each of their factors; otherwise each rank makes the log-derivatives of its own
+    samples, and blocks of them are broadcast.
     """
     ansatz = view.build(jnp.asarray(theta))
     if ansatz.zero_taps() is None:
-        everywhere = communicator.all_gather(np.asarray(x))
-        return np.asarray(_rows_by_blocks(view, jnp.asarray(theta), x, jnp.asarray(everywhere), chunk_size))
+        return _rows_by_blocks(communicator, view, jnp.asarray(theta), x, chunk_size)
     local = _factors(ansatz, x, chunk_size)
     everywhere = local
     if communicator.size > 1:
@@ -46,7 +45,7 @@ def gram_rows(
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
-    """The number of samples whose log-derivatives make a block of rows: whole chunks, one or what `BLOCK` holds."""
+    """The number of samples whose log-derivatives make a block: whole chunks, one or what `BLOCK` holds."""
     chunks = -(-n_local // chunk_size)
     most = max(1, BLOCK // (8 * components * n_parameters * chunk_size))
     n_blocks = -(-chunks // most)
@@ -90,18 +89,41 @@ def _rows_of_factors(local: list[tuple[Array, Array]], everywhere: list[tuple[Ar
     return matrix.reshape(-1, matrix.shape[-1])
 
 
-@eqx.filter_jit
-def _rows_by_blocks(view: RealView, theta, x, everywhere, chunk_size: int) -> Float[Array, "rows columns"]:
+def _rows_by_blocks(
+    communicator: Communicator, view: RealView, theta, x, chunk_size: int
+) -> Float[np.ndarray, "rows columns"]:
+    """No derivative is computed on two ranks; those of this rank's blocks are products with those of every block."""
     components = jax.eval_shape(lambda y: log_psi_components(view.build(theta), y), x[0]).size
-    n_rows = rows_at_once(len(x), components, view.size, chunk_size)
+    lengths = communicator.gather_objects(len(x))
+    size = rows_at_once(max(lengths), components, view.size, chunk_size)
+    starts, firsts = range(0, max(lengths), size), components * np.cumsum([0, *lengths])
+    matrix = np.empty((components * len(x), firsts[-1]))
+    for i in starts:
+        rows = _derivatives(view, theta, x[i : i + size], chunk_size)
+        for j in starts:
+            own = rows if j == i else _derivatives(view, theta, x[j : j + size], chunk_size)
+            for rank, length in enumerate(lengths):
+                n_columns = components * max(0, min(size, length - j))
+                columns = own
+                if communicator.size > 1:
+                    is_own = rank == communicator.rank
+                    columns = np.asarray(own) if is_own else np.empty((n_columns, view.size))
+                    columns = communicator.broadcast(columns, rank)
+                first = firsts[rank] + components * j
+                matrix[components * i : components * i + len(rows), first : first + n_columns] = _product(rows, columns)
+    return matrix
 
-    def derivatives(chunk):
-        return log_derivatives(view, theta, chunk).reshape(-1, view.size)
 
-    def rows(block):
-        o = jax.lax.map(derivatives, chunks(block, chunk_size)).reshape(-1, view.size)[: n_rows * components]
-        columns = jax.lax.map(lambda other: o @ derivatives(other).T, chunks(everywhere, chunk_size))
-        return jnp.moveaxis(columns, 0, 1).reshape(len(o), -1)
+def _product(rows, columns) -> Float[np.ndarray, "rows columns"]:
+    """On a processor by NumPy, where the product of a matrix with its own transpose costs half."""
+    if jax.default_backend() == "cpu":
+        return np.asarray(rows) @ np.asarray(columns).T
+    return np.asarray(jnp.asarray(rows) @ jnp.asarray(columns).T)
 
-    matrix = jax.lax.map(rows, chunks(x, n_rows))
-    return matrix.reshape(-1, matrix.shape[-1])[: len(x) * components, : len(everywhere) * components]
+
+@eqx.filter_jit
+def _derivatives(view: RealView, theta, x, chunk_size: int) -> Float[Array, "rows n_parameters"]:
+    if len(x) == 0:
+        return jnp.zeros((0, view.size))
+    o = jax.lax.map(lambda chunk: log_derivatives(view, theta, chunk), chunks(x, chunk_size))
+    return o.reshape(-1, *o.shape[2:])[: len(x)].reshape(-1, view.size)

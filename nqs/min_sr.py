@@ -60,11 +60,11 @@ class MinSR(NaturalGradient):
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix and its factor, and two blocks of log-derivatives, which dense
-        layers do without.
+        """The rows of this rank and a layer's, the matrix and its factor, and three blocks of log-derivatives, which
+        dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
-        samples = rows_at_once(n_local, components, n_parameters, chunk_size) + min(n_local, chunk_size)
+        samples = 3 * rows_at_once(n_local, components, n_parameters, chunk_size)
         return 8 * (2 * rows * columns + 2 * columns**2 + samples * components * n_parameters)
 
 
@@ -77,10 +77,10 @@ def solve_centred(
     """
     n, components = residuals.shape
     matrix = np.empty_like(gram)
-    for k, l in np.ndindex(components, components):
-        block = gram[k::components, l::components]
+    for k, other in np.ndindex(components, components):
+        block = gram[k::components, other::components]
         over_columns = block.mean(axis=1, keepdims=True)
-        centred = np.subtract(block, block.mean(axis=0), out=matrix[k::components, l::components])
+        centred = np.subtract(block, block.mean(axis=0), out=matrix[k::components, other::components])
         centred -= over_columns - over_columns.mean()
     matrix.flat[:: len(matrix) + 1] += n * diagonal_shift
     try:  # in place: the transpose of a symmetric matrix is the order of LAPACK

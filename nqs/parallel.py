@@ -95,12 +95,13 @@ class Communicator:
         self._wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
         return total
 
-    def broadcast(self, values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """The values of rank 0, on every rank; the others give an array of the same shape."""
-        if self._comm is None:
+    def broadcast(self, values: Float[np.ndarray, "*shape"], root: int = 0) -> Float[np.ndarray, "*shape"]:
+        """The values of one rank, on every rank; the others give an array of the same shape."""
+        if self._comm is None or self.size == 1:
             return values
-        buffer = np.array(values, dtype=np.float64)
-        self._wait(self._comm.Ibcast(buffer, root=0))
+        is_root = self.rank == root
+        buffer = np.ascontiguousarray(values, np.float64) if is_root else np.empty(np.shape(values))
+        self._wait(self._comm.Ibcast(buffer, root=root))
         return buffer
 
     def broadcast_object(self, value: Any) -> Any:
