@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hamiltonians.continuum import ContinuumHamiltonian, pairs
+from hamiltonians.electron_gas import ElectronGas
 from hamiltonians.plane_waves import wave_vectors
 from hamiltonians.space import Particles
 from nqs.ansatz.base import Ansatz
@@ -28,7 +29,8 @@ class ParticleObservables(eqx.Module):
     """The values at one configuration of all observables of particles that are averages over |ψ|².
 
     Re −c(∇²ψ)/ψ and the parts of the potential energy; of electrons in a trap 2T − 2V_trap + V_ee, whose average
-    is zero for an eigenstate (the virial theorem);
+    is zero for an eigenstate, and of the electron gas 2T + V, which is then −r_s dE/dr_s (the virial theorem), and
+    E − E_HF with the energy of the determinant of plane waves;
     in a cell, with Ω its volume and spheres up to its inner radius, g_σσ(r) = Ω/N_σ² ⟨Σ_{i≠j} δ(r − r_ij)⟩ of equal
     spins, averaged with weights N_σ², g_↑↓(r) = Ω/(N_↑N_↓) ⟨Σ_ij δ(r − r_ij)⟩, and S(k) = ⟨|Σ_j e^{ik·r_j}|²⟩/N,
     averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
@@ -38,6 +40,7 @@ class ParticleObservables(eqx.Module):
     """
 
     hamiltonian: ContinuumHamiltonian
+    hartree_fock_energy: float
     edges: Float[np.ndarray, " bins_plus_one"]
     wave_vectors: Float[np.ndarray, "vectors dim"]
     shells: Int[np.ndarray, " vectors"]
@@ -48,6 +51,7 @@ class ParticleObservables(eqx.Module):
 
     def __init__(self, hamiltonian: ContinuumHamiltonian):
         self.hamiltonian, space = hamiltonian, hamiltonian.space
+        self.hartree_fock_energy = hamiltonian.hartree_fock_energy() if isinstance(hamiltonian, ElectronGas) else np.nan
         largest = space.spread * (WIDTHS + space.n_particles**0.5) if space.cell is None else _inner_radius(space)
         self.edges = np.linspace(0, largest, N_BINS + 1)
         nothing = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
@@ -71,6 +75,9 @@ class ParticleObservables(eqx.Module):
         has_length = getattr(hamiltonian, "softening", 0.0) or getattr(hamiltonian, "core_diameter", 0.0)
         if "trap" in parts and not has_length:
             values["virial"] = 2 * kinetic - 2 * parts["trap"] + parts.get("interaction", 0.0)
+        if isinstance(hamiltonian, ElectronGas) and "interaction" in parts:
+            values["correlation_energy"] = kinetic + parts["interaction"] - self.hartree_fock_energy
+            values["virial"] = 2 * kinetic + parts["interaction"]
         if hamiltonian.space.cell is None:
             return values | {"density": self._counts(x, jnp.ones(len(x))) / self._volumes()}
         values |= self._pair_functions(x)
@@ -125,7 +132,7 @@ def particle_estimates(
 ) -> dict[str, Observable]:
     """The observables from sums over blocks of these sizes."""
     energy, length = local.hamiltonian.energy_unit, local.hamiltonian.length_unit
-    found = {}
+    found, is_gas = {}, isinstance(local.hamiltonian, ElectronGas)
     for name in sums:
         mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
         axes = {}
@@ -134,14 +141,16 @@ def particle_estimates(
             axes = {"k": lengths[name]} if name in lengths else {"r": local.middles}
         is_energy = name == "virial" or name.endswith("_energy")
         unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
-        found[name] = Observable(mean[()], error[()], unit, _long_name(name), axes)
+        found[name] = Observable(mean[()], error[()], unit, _long_name(name, is_gas=is_gas), axes)
     return found
 
 
-def _long_name(name: str) -> str:
+def _long_name(name: str, *, is_gas: bool) -> str:
+    virial = "2 T + V, -r_s dE/dr_s of an eigenstate" if is_gas else "2 T - 2 V_trap + V_ee, zero for an eigenstate"
     texts = {
         "kinetic_energy": "kinetic energy",
-        "virial": "2 T - 2 V_trap + V_ee, zero for an eigenstate",
+        "correlation_energy": "E - E_HF, with the determinant of plane waves for E_HF",
+        "virial": virial,
         "density": "particles in a unit of volume at a distance from the origin",
         "pair_equal": "pair distribution g(r) of equal spins, volume/N_s^2 <sum_(i!=j) delta(r - r_ij)>",
         "pair_opposite": "pair distribution g(r) of opposite spins, volume/(N_up N_down) <sum delta(r - r_ij)>",

@@ -113,3 +113,15 @@ def test_parts_of_the_energy_of_two_electrons():
     assert sum(parts) == pytest.approx(3.0, rel=1e-9)
     assert abs(found["virial"].mean) < 4 * found["virial"].error < 0.3
     assert 0.5 < parts[2] < 1.5
+
+
+def test_the_virial_of_a_gas():
+    """Of the determinant of plane waves ⟨2T + V⟩ = −r_s dE_HF/dr_s, since it scales with the cell; E_c = 0."""
+    found = measured(ElectronGas(7, 0, 5.0, interaction="ewald"))
+    below, above = (ElectronGas(7, 0, r_s).hartree_fock_energy() for r_s in (4.99, 5.01))
+    slope = -5.0 * (above - below) / 0.02
+    virial, correlation = found["virial"], found["correlation_energy"]
+    assert abs(virial.mean - slope) < 4 * virial.error < 0.1 * abs(slope)
+    assert abs(correlation.mean) < 4 * correlation.error
+    assert correlation.error < 1e-2
+    assert "r_s dE/dr_s" in virial.long_name
