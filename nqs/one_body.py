@@ -1,8 +1,8 @@
-"""The one-body density matrix of a periodic cell, and the momentum distribution that it is the Fourier transform of."""
+"""Ratios for the one-body density matrix: of a periodic cell with the momentum distribution, and of a trap."""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Inexact, Key
 
 from hamiltonians.space import Particles
 from nqs.ansatz.base import Ansatz
@@ -19,12 +19,19 @@ def moved_ratios(
     displacements are drawn with a key that the configuration itself is made into: they are the same on any number of
     ranks.
     """
-    signed = with_signs(ansatz)
-    shifts = space.displacement(jax.random.uniform(_key(x), x.shape) @ jnp.asarray(space.cell))
-    moved = x + jnp.eye(len(x))[:, :, None] * shifts
-    logs = jax.vmap(signed)(jnp.concatenate([x[None], moved]))
-    ratios = jnp.exp(logs[1:] - logs[0])
+    shifts = space.displacement(jax.random.uniform(key_of(x), x.shape) @ jnp.asarray(space.cell))
+    ratios = ratios_at(ansatz, x, x + shifts)
     return shifts, jnp.stack([jnp.real(ratios), jnp.imag(ratios)], axis=1).astype(float)
+
+
+def ratios_at(
+    ansatz: Ansatz, x: Float[Array, "n_particles dim"], places: Float[Array, "n_particles dim"]
+) -> Inexact[Array, " n_particles"]:
+    """ψ with particle i alone moved to its new place over ψ, for each i."""
+    signed = with_signs(ansatz)
+    moved = x + jnp.eye(len(x))[:, :, None] * (places - x)
+    logs = jax.vmap(signed)(jnp.concatenate([x[None], moved]))
+    return jnp.exp(logs[1:] - logs[0])
 
 
 def with_signs(ansatz: Ansatz) -> Ansatz:
@@ -39,7 +46,7 @@ def with_signs(ansatz: Ansatz) -> Ansatz:
     return jax.tree.map(lambda part: part.signed() if is_slater(part) else part, ansatz, is_leaf=is_slater)
 
 
-def _key(x: Float[Array, "n_particles dim"]) -> Key[Array, ""]:
+def key_of(x: Float[Array, "n_particles dim"]) -> Key[Array, ""]:
     """A key of random numbers from the bits of a configuration."""
     bits = jax.lax.bitcast_convert_type(x.astype(jnp.float32).ravel(), jnp.uint32)
     odd = 2 * jnp.arange(1, len(bits) + 1, dtype=jnp.uint32) * jnp.uint32(0x9E3779B1) + jnp.uint32(1)

@@ -12,9 +12,11 @@ from hamiltonians.continuum import ContinuumHamiltonian, pairs
 from hamiltonians.electron_gas import ElectronGas
 from hamiltonians.plane_waves import wave_vectors
 from hamiltonians.space import Particles
+from hamiltonians.trap import HarmonicTrap
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Sums, jackknife
 from nqs.laplacian import kinetic_energy
+from nqs.natural_orbitals import TrapBasis
 from nqs.one_body import moved_ratios, with_signs
 from nqs.results import Observable
 
@@ -23,6 +25,7 @@ N_BINS = 40
 LARGEST_K = 4
 # A trap is cut into rings up to so many widths of a single particle, and more for many.
 WIDTHS = 4
+MATRIX = "orbital_density_matrix"
 
 
 class ParticleObservables(eqx.Module):
@@ -36,7 +39,8 @@ class ParticleObservables(eqx.Module):
     averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
     spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions, unless
     ψ is that of a class which gives the modulus only;
-    in open space the density n(r) around the origin, ∫ n dr = N.
+    in open space the density n(r) around the origin, ∫ n dr = N; in a trap also the one-body density matrix, averaged
+    over spins, in the states of `TrapBasis`, and its eigenvalues, the occupations of natural orbitals.
     """
 
     hamiltonian: ContinuumHamiltonian
@@ -48,12 +52,14 @@ class ParticleObservables(eqx.Module):
     momenta: Float[np.ndarray, "momenta dim"]
     momentum_shells: Int[np.ndarray, " momenta"]
     momentum_lengths: Float[np.ndarray, " momentum_shells"]
+    basis: TrapBasis | None
 
     def __init__(self, hamiltonian: ContinuumHamiltonian):
         self.hamiltonian, space = hamiltonian, hamiltonian.space
         self.hartree_fock_energy = hamiltonian.hartree_fock_energy() if isinstance(hamiltonian, ElectronGas) else np.nan
         largest = space.spread * (WIDTHS + space.n_particles**0.5) if space.cell is None else _inner_radius(space)
         self.edges = np.linspace(0, largest, N_BINS + 1)
+        self.basis = TrapBasis(hamiltonian) if isinstance(hamiltonian, HarmonicTrap) else None
         nothing = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
         self.wave_vectors, self.lengths, self.shells = nothing
         self.momenta, self.momentum_lengths, self.momentum_shells = nothing
@@ -79,7 +85,10 @@ class ParticleObservables(eqx.Module):
             values["correlation_energy"] = kinetic + parts["interaction"] - self.hartree_fock_energy
             values["virial"] = 2 * kinetic + parts["interaction"]
         if hamiltonian.space.cell is None:
-            return values | {"density": self._counts(x, jnp.ones(len(x))) / self._volumes()}
+            values["density"] = self._counts(x, jnp.ones(len(x))) / self._volumes()
+            if self.basis is not None and self._has_sign(ansatz, x):
+                values[MATRIX] = self.basis.density_matrix(ansatz, x) / self._n_spins()
+            return values
         values |= self._pair_functions(x)
         return values | self._one_body(ansatz, x) if self._has_sign(ansatz, x) else values
 
@@ -101,16 +110,18 @@ class ParticleObservables(eqx.Module):
         is_positive = space.are_bosons or max(space.n_up, space.n_down) == 1
         return is_positive or jnp.issubdtype(jax.eval_shape(with_signs(ansatz), x).dtype, jnp.complexfloating)
 
+    def _n_spins(self) -> int:
+        return (self.hamiltonian.space.n_up > 0) + (self.hamiltonian.space.n_down > 0)
+
     def _one_body(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
         space = self.hamiltonian.space
         shifts, ratios = moved_ratios(ansatz, space, x)
         angles = shifts @ self.momenta.T
         occupations = ratios[:, 0] @ jnp.cos(angles) + ratios[:, 1] @ jnp.sin(angles)
-        n_spins = (space.n_up > 0) + (space.n_down > 0)
         unit = len(x) * self._volumes() / jnp.abs(jnp.linalg.det(jnp.asarray(space.cell)))
         return {
             "momentum_distribution": _mean_of_shells(
-                occupations / n_spins, self.momentum_shells, len(self.momentum_lengths)
+                occupations / self._n_spins(), self.momentum_shells, len(self.momentum_lengths)
             ),
             "density_matrix": self._counts(shifts, ratios[:, 0]) / unit,
         }
@@ -135,13 +146,19 @@ def particle_estimates(
     found, is_gas = {}, isinstance(local.hamiltonian, ElectronGas)
     for name in sums:
         mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
-        axes = {}
+        axes: dict[str, np.ndarray] = {}
         if np.ndim(mean):
             lengths = {"structure_factor": local.lengths, "momentum_distribution": local.momentum_lengths}
             axes = {"k": lengths[name]} if name in lengths else {"r": local.middles}
+        if np.ndim(mean) == 2:
+            axes = {axis: np.arange(len(mean)) for axis in "ab"}
         is_energy = name == "virial" or name.endswith("_energy")
         unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
         found[name] = Observable(mean[()], error[()], unit, _long_name(name, is_gas=is_gas), axes)
+    if MATRIX in sums:
+        mean, error = jackknife(lambda means: np.linalg.eigvalsh(means[MATRIX])[::-1], sums, sizes)
+        long_name = "occupations of natural orbitals by a spin, eigenvalues of the orbital density matrix"
+        found["natural_occupations"] = Observable(mean, error, "1", long_name, {"a": np.arange(len(mean))})
     return found
 
 
@@ -156,6 +173,7 @@ def _long_name(name: str, *, is_gas: bool) -> str:
         "pair_opposite": "pair distribution g(r) of opposite spins, volume/(N_up N_down) <sum delta(r - r_ij)>",
         "momentum_distribution": "n(k), the occupation of a plane wave by a spin, averaged over k of one length",
         "density_matrix": "rho(r), one-body density matrix over the density, averaged over directions",
+        MATRIX: "one-body density matrix in oscillator states of rising energy, averaged over spins",
         "structure_factor": "S(k) = <|sum_j exp(ik.r_j)|^2>/N, averaged over k of one length",
     }
     return texts.get(name, f"{name.removesuffix('_energy')} part of the potential energy")

@@ -62,6 +62,8 @@ AXES = {
     "r": ("unit of length", "distance"),
     "k": ("1/(unit of length)", "wave number"),
     "q": ("1", "overlap of two configurations"),
+    "a": ("1", "number of an orbital"),
+    "b": ("1", "number of an orbital"),
     **{f"d{axis}": ("lattice vector", f"displacement along the lattice vector {axis}") for axis in "xyz"},
     **{f"k{axis}": ("2 pi/L", f"momentum along the reciprocal lattice vector {axis}") for axis in "xyz"},
 }

@@ -12,8 +12,11 @@ from nqs import schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
 from nqs.measure_observables import measure_observables
+from nqs.natural_orbitals import TrapBasis
 from nqs.particle_observables import ParticleObservables
 from nqs.sampler.random_walk import RandomWalk
+
+ORBITALS = ("orbital_density_matrix", "natural_occupations")
 
 
 class TwoElectrons(Ansatz):
@@ -28,6 +31,10 @@ def measured(hamiltonian, n_samples=8192, ansatz=None):
     sampler = RandomWalk(hamiltonian.space, "gaussian", n_chains=256, n_samples=1024, sweeps=3)
     run = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(), seed=5, chunk_size=256)
     return measure_observables(run, ansatz, n_samples, 60)[1]
+
+
+def values_of(observable):
+    return np.asarray(observable.mean), np.asarray(observable.error)
 
 
 def assert_agrees(observable, exact):
@@ -125,3 +132,39 @@ def test_the_virial_of_a_gas():
     assert abs(correlation.mean) < 4 * correlation.error
     assert correlation.error < 1e-2
     assert "r_s dE/dr_s" in virial.long_name
+
+
+def test_the_orbitals_of_a_free_trap():
+    """The lowest states of each spin are filled, in an elliptic trap too; the basis has three quanta more."""
+    for omega, filled, size in ((1.0, 3, 15), ([1.0, 1.7], 3, 11)):
+        found = measured(HarmonicTrap(3, 3, 2, omega, "none"))
+        (matrix, errors), (natural, _) = (values_of(found[name]) for name in ORBITALS)
+        exact = np.diag(np.arange(size) < filled).astype(float)
+        assert matrix.shape == exact.shape
+        upper = np.triu_indices(size)
+        z = (matrix - exact)[upper] / errors[upper]
+        assert np.max(np.abs(z)) < 4.5
+        assert np.mean(z**2) < 1.5
+        assert np.max(errors) < 0.1
+        np.testing.assert_allclose(natural[:filled], 1, atol=0.1)
+        np.testing.assert_allclose(natural[filled:], 0, atol=0.1)
+
+
+def test_the_natural_orbitals_of_two_electrons():
+    """ρ_ab = ∫ c_a(r₂) c_b(r₂) dr₂ with c_a(r₂) = ∫ φ_a(r) ψ(r, r₂) dr, on a grid."""
+    trap = HarmonicTrap(1, 1, 2)
+    found = measured(trap, 16384, TwoElectrons())
+    line = np.linspace(-5, 5, 61)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    r = np.linalg.norm(grid[:, None] - grid, axis=-1)
+    psi = (1 + r) * np.exp(-(np.sum(grid**2, axis=1)[:, None] + np.sum(grid**2, axis=1)) / 2)
+    amplitudes = np.asarray(TrapBasis(trap)(jnp.asarray(grid))).T @ psi
+    exact = amplitudes @ amplitudes.T / np.sum(psi**2) * (line[1] - line[0]) ** 2
+    assert 0.9 < exact[0, 0] < 0.99
+    (matrix, errors), (natural, natural_errors) = (values_of(found[name]) for name in ORBITALS)
+    upper = np.triu_indices(len(exact))
+    z = (matrix - exact)[upper] / errors[upper]
+    assert np.max(np.abs(z)) < 4.5
+    assert errors[0, 0] < 0.01
+    largest = np.linalg.eigvalsh(exact)[-1]
+    assert abs(natural[0] - largest) < 4 * natural_errors[0] < 0.04
