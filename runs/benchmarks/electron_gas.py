@@ -1,0 +1,131 @@
+"""The electron gas of 14 electrons along r_s: the fraction of the correlation energy, and the virial theorem.
+
+    mpirun -n 2 nqs scan runs/electron_gas_14.toml
+    python runs/benchmarks/electron_gas.py            a table, electron_gas.png
+
+E_c = E − E_HF of the cell. Its fraction is of the exact one by full configuration-interaction quantum Monte Carlo
+(J. J. Shepherd, G. H. Booth and A. Alavi, J. Chem. Phys. 136, 244101, 2012). The slope −r_s dE/dr_s, which 2T + V is at
+a minimum of the energy, is that of E_HF, exactly, and of a parabola of E_c in ln r_s through the point and its
+neighbours in the scan, with their errors.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import nqs
+from hamiltonians.electron_gas import ElectronGas
+
+FOLDER = Path("results/electron_gas_14")
+N_UP = N_DOWN = 7
+# E_c of the cell with its error, by r_s.
+EXACT = {0.5: (-0.5969, 0.0003), 1.0: (-0.5325, 0.0004), 2.0: (-0.444, 0.001), 5.0: (-0.307, 0.001)}
+# Of r_s, for the derivative of E_HF = a/r_s² + b/r_s.
+STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured at one r_s: values with their errors, in hartree, of the cell."""
+
+    r_s: float
+    energy: tuple[float, float]
+    correlation: tuple[float, float]
+    virial: tuple[float, float]
+
+
+def points() -> list[Point]:
+    """The results of the scan that are complete, by r_s."""
+    found = []
+    for path in FOLDER.rglob("*.h5"):
+        result = nqs.load(path)
+        if result.status == "complete" and "virial" in result.observables:
+            correlation, virial = (result.observables[name] for name in ("correlation_energy", "virial"))
+            found.append(
+                Point(
+                    tomllib.loads(result.config)["hamiltonian"]["r_s"],
+                    (result.measured["energy"], result.measured["energy_error"]),
+                    (float(correlation.mean), float(correlation.error)),
+                    (float(virial.mean), float(virial.error)),
+                )
+            )
+    return sorted(found, key=lambda point: point.r_s)
+
+
+def hartree_fock(r_s: float) -> float:
+    return ElectronGas(N_UP, N_DOWN, r_s).hartree_fock_energy()
+
+
+def near(found: list[Point], point: Point) -> list[Point]:
+    """The point and its neighbours, three in all."""
+    first = max(0, min(found.index(point) - 1, len(found) - 3))
+    return found[first : first + 3]
+
+
+def slope(three: list[Point], r_s: float) -> tuple[float, float]:
+    """−r_s dE/dr_s at one of three points, and its error."""
+    x = np.log([point.r_s for point in three])
+    values, errors = np.array([point.correlation for point in three]).T
+    at = np.array([0, 1, 2 * np.log(r_s)])
+    weights = at @ np.linalg.inv(np.vander(x, 3, increasing=True))
+    of_determinant = (hartree_fock(r_s * (1 + STEP)) - hartree_fock(r_s * (1 - STEP))) / (2 * STEP)
+    return -of_determinant - float(weights @ values), float(np.sqrt(weights**2 @ errors**2))
+
+
+def fraction(point: Point) -> tuple[float, float]:
+    """E_c over the exact one, with the errors of both."""
+    (value, error), (exact, exact_error) = point.correlation, EXACT[point.r_s]
+    return value / exact, abs(value / exact) * float(np.hypot(error / value, exact_error / exact))
+
+
+def with_error(value: float, error: float, digits: int) -> str:
+    return f"{value:.{digits}f} +- {error:.{digits}f}"
+
+
+def row(found: list[Point], point: Point) -> list[str]:
+    """The cells of a point."""
+    n = N_UP + N_DOWN
+    return [
+        f"{point.r_s:g}",
+        with_error(point.energy[0] / n, point.energy[1] / n, 5),
+        with_error(*point.correlation, 4),
+        with_error(*fraction(point), 3) if point.r_s in EXACT else "-",
+        with_error(*point.virial, 3),
+        with_error(*slope(near(found, point), point.r_s), 3) if len(found) >= 3 else "-",
+    ]
+
+
+def draw(found: list[Point]) -> None:
+    """Write the fraction of the correlation energy against r_s, above 2T + V less the slope."""
+    figure, axes = plt.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
+    known = [point for point in found if point.r_s in EXACT]
+    fractions = np.array([fraction(point) for point in known])
+    axes[0].errorbar([point.r_s for point in known], *fractions.T, fmt="o", ms=4, capsize=3)
+    axes[0].axhline(1, lw=1, color="black")
+    axes[0].set_ylabel("fraction of the correlation energy")
+    if len(found) >= 3:
+        distance = [
+            (p.virial[0] - s, np.hypot(p.virial[1], e)) for p in found for s, e in [slope(near(found, p), p.r_s)]
+        ]
+        axes[1].errorbar([point.r_s for point in found], *np.array(distance).T, fmt="o", ms=4, capsize=3)
+        axes[1].axhline(0, lw=1, color="black")
+    axes[1].set(xlabel="r_s", ylabel="2T + V + r_s dE/dr_s (hartree)", xscale="log")
+    figure.savefig("electron_gas.png", dpi=150)
+
+
+def main() -> None:
+    found = points()
+    if not found:
+        raise SystemExit(f"{FOLDER}: no result; first mpirun -n 2 nqs scan runs/electron_gas_14.toml")
+    head = ["r_s", "E/N", "E_c", "fraction", "2T + V", "-r_s dE/dr_s"]
+    lines = [head, *(row(found, point) for point in found)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for cells in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    draw(found)
+
+
+main()
