@@ -31,6 +31,18 @@ What is measured, where it makes sense for the system (into /observables, each w
   renyi2_entropy     -ln Tr rho_A^2 of a region A, by two replicas and the ratio trick (it takes most of the time)
   fidelity           with the exact ground state, up to 2^16 states; by summation, so that its error is 0
 
+of particles:
+
+  *_energy, virial   kinetic energy and the parts of the potential one; of a trap 2T - 2V_trap + V_ee, of the electron
+                     gas 2T + V = -r_s dE/dr_s and the correlation energy E - E_HF
+  density            of a trap, by the distance from its centre
+  orbital_density_matrix, orbital_weight
+                     of a trap: the one-body density matrix in oscillator states, and its trace over N
+  pair_equal, pair_opposite, structure_factor
+                     of a cell: g(r) of two spins, S(k)
+  momentum_distribution, density_matrix
+                     of a cell: n(k), and the one-body density matrix along r
+
 The energy in /measured is replaced by that of the same samples. With the seed, the samples and the burn-in of the run
 it is the same energy again. All else in the file stays; nqs report shows the numbers, nqs run drops them when it
 continues the result. Stopped by a signal, it writes nothing and exits with 75.

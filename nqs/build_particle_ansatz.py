@@ -94,7 +94,7 @@ def _slater(
     sizes = [1] * space.n_particles if space.are_bosons else [n for n in (space.n_up, space.n_down) if n]
     if space.cell is None:
         omega = np.asarray(getattr(hamiltonian, "omega", np.ones(space.dim))).tolist()
-        levels = [Oscillator(n, omega, has_envelope=has_envelope) for n in sizes]
+        levels = [Oscillator.lowest(n, omega, has_envelope=has_envelope) for n in sizes]
         return Slater(levels, sizes, is_scaled=has_envelope, dtype=dtype)
     if not isinstance(hamiltonian, PeriodicHamiltonian):
         raise ValueError("kind: this Hamiltonian does not say which plane waves are occupied")

@@ -96,22 +96,27 @@ def _rows_by_blocks(
     components = jax.eval_shape(lambda y: log_psi_components(view.build(theta), y), x[0]).size
     lengths = communicator.gather_objects(len(x))
     size = rows_at_once(max(lengths), components, view.size, chunk_size)
-    starts, firsts = range(0, max(lengths), size), components * np.cumsum([0, *lengths])
+    firsts = components * np.cumsum([0, *lengths])
     matrix = np.empty((components * len(x), firsts[-1]))
-    for i in starts:
+    for i in range(0, max(lengths), size):
         rows = _derivatives(view, theta, x[i : i + size], chunk_size)
-        for j in starts:
+        part = matrix[components * i : components * i + len(rows)]
+        for j in range(0, max(lengths), size):
             own = rows if j == i else _derivatives(view, theta, x[j : j + size], chunk_size)
-            for rank, length in enumerate(lengths):
-                n_columns = components * max(0, min(size, length - j))
-                columns = own
-                if communicator.size > 1:
-                    is_own = rank == communicator.rank
-                    columns = np.asarray(own) if is_own else np.empty((n_columns, view.size))
-                    columns = communicator.broadcast(columns, rank)
-                first = firsts[rank] + components * j
-                matrix[components * i : components * i + len(rows), first : first + n_columns] = _product(rows, columns)
+            n_columns = [components * max(0, min(n - j, size)) for n in lengths]
+            _put_columns(communicator, part, rows, own, n_columns, firsts + components * j)
+            del own  # before the next ones are made
     return matrix
+
+
+def _put_columns(communicator: Communicator, part, rows, own, n_columns: list[int], firsts) -> None:
+    """Into `part`, from these places on, the products of `rows` with the blocks of all ranks; collective."""
+    for rank, n in enumerate(n_columns):
+        columns = own
+        if communicator.size > 1:
+            is_own = rank == communicator.rank
+            columns = communicator.broadcast(np.asarray(own) if is_own else np.empty((n, own.shape[1])), rank)
+        part[:, firsts[rank] : firsts[rank] + n] = _product(rows, columns)
 
 
 def _product(rows, columns) -> Float[np.ndarray, "rows columns"]:

@@ -24,8 +24,9 @@ class MinSR(NaturalGradient):
     (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
     For a complex ψ the rows of O and E_L are real and imaginary parts, stacked.
 
-    Each rank holds its rows of T, rank 0 the whole. Beyond the gathering of the factors of `gram_rows` a step takes a
-    Gather of rows, a broadcast of n numbers and a reduction of n_parameters; with momentum one more of each.
+    Each rank holds its rows of T, rank 0 the whole. Beyond the gathering of the factors of `gram_rows`, or there the
+    broadcast of n × n_parameters log-derivatives for each block of rows, a step takes a Gather of rows, a broadcast of
+    n numbers and a reduction of n_parameters; with momentum one more of each.
     """
 
     diagonal_shift: float | Callable[[int], float] = eqx.field(static=True)
@@ -60,11 +61,11 @@ class MinSR(NaturalGradient):
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix and its factor, and three blocks of log-derivatives, which
+        """The rows of this rank and a layer's, the matrix and its factor, and four blocks of log-derivatives, which
         dense layers do without.
         """
         rows, columns = n_local * components, n_samples * components
-        samples = 3 * rows_at_once(n_local, components, n_parameters, chunk_size)
+        samples = 4 * rows_at_once(n_local, components, n_parameters, chunk_size)
         return 8 * (2 * rows * columns + 2 * columns**2 + samples * components * n_parameters)
 
 
@@ -83,12 +84,20 @@ def solve_centred(
         centred = np.subtract(block, block.mean(axis=0), out=matrix[k::components, other::components])
         centred -= over_columns - over_columns.mean()
     matrix.flat[:: len(matrix) + 1] += n * diagonal_shift
-    try:  # in place: the transpose of a symmetric matrix is the order of LAPACK
+    weights = _solved(matrix, residuals.ravel()).reshape(n, components)
+    return weights - weights.mean(axis=0)
+
+
+def _solved(matrix: Float[np.ndarray, "rows rows"], right: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+    """The solution for a symmetric matrix, which a processor overwrites: its transpose is the order of LAPACK."""
+    if jax.default_backend() != "cpu":
+        factor = jax.scipy.linalg.cho_factor(jnp.asarray(matrix), lower=True)
+        return np.asarray(jax.scipy.linalg.cho_solve(factor, jnp.asarray(right)))
+    try:
         factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
-        return np.full_like(residuals, np.nan)
-    weights = cho_solve(factor, residuals.ravel(), check_finite=False).reshape(n, components)
-    return weights - weights.mean(axis=0)
+        return np.full_like(right, np.nan)
+    return cho_solve(factor, right, check_finite=False)
 
 
 @eqx.filter_jit

@@ -96,7 +96,10 @@ class Communicator:
         return total
 
     def broadcast(self, values: Float[np.ndarray, "*shape"], root: int = 0) -> Float[np.ndarray, "*shape"]:
-        """The values of one rank, on every rank; the others give an array of the same shape."""
+        """The values of one rank, on every rank; the others give an array of the same shape.
+
+        That rank gets its own array back if it is a contiguous one.
+        """
         if self._comm is None or self.size == 1:
             return values
         is_root = self.rank == root

@@ -16,9 +16,9 @@ from hamiltonians.trap import HarmonicTrap
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Sums, jackknife
 from nqs.laplacian import kinetic_energy
-from nqs.natural_orbitals import TrapBasis
 from nqs.one_body import moved_ratios, with_signs
 from nqs.results import Observable
+from nqs.trap_basis import TrapBasis
 
 N_BINS = 40
 # Wave vectors up to so many times the shortest.
@@ -39,8 +39,8 @@ class ParticleObservables(eqx.Module):
     averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
     spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions, unless
     ψ is that of a class which gives the modulus only;
-    in open space the density n(r) around the origin, ∫ n dr = N; in a trap also the one-body density matrix, averaged
-    over spins, in the states of `TrapBasis`, and its eigenvalues, the occupations of natural orbitals.
+    in open space the density n(r) around the origin, ∫ n dr = N; in a trap also the one-body density matrix, summed
+    over spins, in the states of `TrapBasis`, and its trace over N.
     """
 
     hamiltonian: ContinuumHamiltonian
@@ -87,7 +87,8 @@ class ParticleObservables(eqx.Module):
         if hamiltonian.space.cell is None:
             values["density"] = self._counts(x, jnp.ones(len(x))) / self._volumes()
             if self.basis is not None and self._has_sign(ansatz, x):
-                values[MATRIX] = self.basis.density_matrix(ansatz, x) / self._n_spins()
+                values[MATRIX] = self.basis.density_matrix(ansatz, x)
+                values["orbital_weight"] = jnp.trace(values[MATRIX]) / len(x)
             return values
         values |= self._pair_functions(x)
         return values | self._one_body(ansatz, x) if self._has_sign(ansatz, x) else values
@@ -110,18 +111,16 @@ class ParticleObservables(eqx.Module):
         is_positive = space.are_bosons or max(space.n_up, space.n_down) == 1
         return is_positive or jnp.issubdtype(jax.eval_shape(with_signs(ansatz), x).dtype, jnp.complexfloating)
 
-    def _n_spins(self) -> int:
-        return (self.hamiltonian.space.n_up > 0) + (self.hamiltonian.space.n_down > 0)
-
     def _one_body(self, ansatz: Ansatz, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, "..."]]:
         space = self.hamiltonian.space
         shifts, ratios = moved_ratios(ansatz, space, x)
         angles = shifts @ self.momenta.T
         occupations = ratios[:, 0] @ jnp.cos(angles) + ratios[:, 1] @ jnp.sin(angles)
+        n_spins = (space.n_up > 0) + (space.n_down > 0)
         unit = len(x) * self._volumes() / jnp.abs(jnp.linalg.det(jnp.asarray(space.cell)))
         return {
             "momentum_distribution": _mean_of_shells(
-                occupations / self._n_spins(), self.momentum_shells, len(self.momentum_lengths)
+                occupations / n_spins, self.momentum_shells, len(self.momentum_lengths)
             ),
             "density_matrix": self._counts(shifts, ratios[:, 0]) / unit,
         }
@@ -144,6 +143,7 @@ def particle_estimates(
     """The observables from sums over blocks of these sizes."""
     energy, length = local.hamiltonian.energy_unit, local.hamiltonian.length_unit
     found, is_gas = {}, isinstance(local.hamiltonian, ElectronGas)
+    states = "" if local.basis is None else local.basis.names
     for name in sums:
         mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
         axes: dict[str, np.ndarray] = {}
@@ -154,15 +154,11 @@ def particle_estimates(
             axes = {axis: np.arange(len(mean)) for axis in "ab"}
         is_energy = name == "virial" or name.endswith("_energy")
         unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
-        found[name] = Observable(mean[()], error[()], unit, _long_name(name, is_gas=is_gas), axes)
-    if MATRIX in sums:
-        mean, error = jackknife(lambda means: np.linalg.eigvalsh(means[MATRIX])[::-1], sums, sizes)
-        long_name = "occupations of natural orbitals by a spin, eigenvalues of the orbital density matrix"
-        found["natural_occupations"] = Observable(mean, error, "1", long_name, {"a": np.arange(len(mean))})
+        found[name] = Observable(mean[()], error[()], unit, _long_name(name, states, is_gas=is_gas), axes)
     return found
 
 
-def _long_name(name: str, *, is_gas: bool) -> str:
+def _long_name(name: str, states: str, *, is_gas: bool) -> str:
     virial = "2 T + V, -r_s dE/dr_s of an eigenstate" if is_gas else "2 T - 2 V_trap + V_ee, zero for an eigenstate"
     texts = {
         "kinetic_energy": "kinetic energy",
@@ -173,7 +169,8 @@ def _long_name(name: str, *, is_gas: bool) -> str:
         "pair_opposite": "pair distribution g(r) of opposite spins, volume/(N_up N_down) <sum delta(r - r_ij)>",
         "momentum_distribution": "n(k), the occupation of a plane wave by a spin, averaged over k of one length",
         "density_matrix": "rho(r), one-body density matrix over the density, averaged over directions",
-        MATRIX: "one-body density matrix in oscillator states of rising energy, averaged over spins",
+        MATRIX: f"real part of the one-body density matrix, summed over spins, in oscillator states of quanta {states}",
+        "orbital_weight": "share of the particles in the states of the orbital density matrix, the trace over N",
         "structure_factor": "S(k) = <|sum_j exp(ik.r_j)|^2>/N, averaged over k of one length",
     }
     return texts.get(name, f"{name.removesuffix('_energy')} part of the potential energy")

@@ -40,7 +40,7 @@ def pair_jastrow(space: Particles, n_powers: int = 4) -> PairJastrow:
 def slater_jastrow(space: Particles) -> Ansatz:
     """A determinant of the lowest oscillator states with a Jastrow factor."""
     sizes = [n for n in (space.n_up, space.n_down) if n]
-    slater = Slater([Oscillator(n, (1.0, 1.3, 0.8)[: space.dim]) for n in sizes], sizes, is_scaled=True)
+    slater = Slater([Oscillator.lowest(n, (1.0, 1.3, 0.8)[: space.dim]) for n in sizes], sizes, is_scaled=True)
     return scrambled(Product((slater, pair_jastrow(space))))
 
 

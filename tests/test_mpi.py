@@ -18,7 +18,7 @@ MORE = ("cg", "spring", "blocks", "direct")
 
 
 @pytest.mark.parametrize(
-    ("cases", "all_ranks"), [(OPTIMIZERS, (2, 4)), pytest.param(MORE, (2,), marks=pytest.mark.slow)]
+    ("cases", "all_ranks"), [(OPTIMIZERS, (2, 4)), pytest.param(MORE, (4,), marks=pytest.mark.slow)]
 )
 def test_energies_agree_on_any_number_of_ranks(tmp_path, cases, all_ranks):
     found = {ranks: found_by(tmp_path, ranks, cases) for ranks in (1, *all_ranks)}

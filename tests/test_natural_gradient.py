@@ -16,7 +16,7 @@ from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
 from nqs.gram import dense_factors
-from nqs.min_sr import MinSR
+from nqs.min_sr import MinSR, solve_centred
 from nqs.natural_gradient import Batch, NaturalGradient, StochasticReconfiguration
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, n_components
@@ -193,3 +193,14 @@ def test_a_step_is_half_that_of_netket(dtype):
     theirs = {"weights": solution["Dense"]["kernel"], "hidden_bias": solution["Dense"]["bias"]}
     for name, value in (theirs | {"visible_bias": solution["visible_bias"]}).items():
         np.testing.assert_allclose(2 * found[name], value, rtol=0, atol=1e-10)
+
+
+def test_the_matrix_of_samples_is_solved_as_well_on_a_device(monkeypatch):
+    """The same weights; a matrix that is not positive definite has no factor on either."""
+    o, residuals = np.random.default_rng(0).normal(size=(12, 5)), np.random.default_rng(1).normal(size=(6, 2))
+    gram = o @ o.T
+    host, failed = solve_centred(gram, residuals, 0.1), solve_centred(gram, residuals, -0.1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    np.testing.assert_allclose(solve_centred(gram, residuals, 0.1), host, rtol=1e-10, atol=1e-14)
+    assert np.all(np.isnan(failed))
+    assert np.all(np.isnan(solve_centred(gram, residuals, -0.1)))

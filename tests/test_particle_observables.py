@@ -12,11 +12,11 @@ from nqs import schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
 from nqs.measure_observables import measure_observables
-from nqs.natural_orbitals import TrapBasis
 from nqs.particle_observables import ParticleObservables
 from nqs.sampler.random_walk import RandomWalk
+from nqs.trap_basis import TrapBasis
 
-ORBITALS = ("orbital_density_matrix", "natural_occupations")
+MATRIX = "orbital_density_matrix"
 
 
 class TwoElectrons(Ansatz):
@@ -134,24 +134,32 @@ def test_the_virial_of_a_gas():
     assert "r_s dE/dr_s" in virial.long_name
 
 
-def test_the_orbitals_of_a_free_trap():
-    """The lowest states of each spin are filled, in an elliptic trap too; the basis has three quanta more."""
-    for omega, filled, size in ((1.0, 3, 15), ([1.0, 1.7], 3, 11)):
-        found = measured(HarmonicTrap(3, 3, 2, omega, "none"))
-        (matrix, errors), (natural, _) = (values_of(found[name]) for name in ORBITALS)
-        exact = np.diag(np.arange(size) < filled).astype(float)
-        assert matrix.shape == exact.shape
-        upper = np.triu_indices(size)
-        z = (matrix - exact)[upper] / errors[upper]
-        assert np.max(np.abs(z)) < 4.5
-        assert np.mean(z**2) < 1.5
-        assert np.max(errors) < 0.1
-        np.testing.assert_allclose(natural[:filled], 1, atol=0.1)
-        np.testing.assert_allclose(natural[filled:], 0, atol=0.1)
+@pytest.mark.parametrize(
+    ("trap", "filled", "size"),
+    [
+        (HarmonicTrap(3, 3, 2, 1.0, "none"), [2, 2, 2], 15),
+        (HarmonicTrap(3, 1, 2, [1.0, 1.7], "none"), [2, 1, 1], 15),
+        (HarmonicTrap(3, 0, 3, [1.0, 1.0, 8**0.5], "none", are_bosons=True), [3], 20),
+    ],
+    ids=["isotropic", "polarised", "bosons"],
+)
+def test_the_orbitals_of_a_free_trap(trap, filled, size):
+    """Fermions fill the lowest states of each spin, bosons the first; ψ is inside the basis."""
+    found = measured(trap)
+    matrix, errors = values_of(found[MATRIX])
+    exact = np.diag(np.pad(np.array(filled, float), (0, size - len(filled))))
+    assert matrix.shape == exact.shape
+    upper = np.triu_indices(size)
+    z = (matrix - exact)[upper] / errors[upper]
+    assert np.max(np.abs(z)) < 4.5
+    assert 0.6 < np.mean(z**2) < 1.4
+    assert np.max(errors) < 0.1 * max(filled)
+    weight = found["orbital_weight"]
+    assert abs(weight.mean - 1) < 4 * weight.error < 0.2
 
 
-def test_the_natural_orbitals_of_two_electrons():
-    """ρ_ab = ∫ c_a(r₂) c_b(r₂) dr₂ with c_a(r₂) = ∫ φ_a(r) ψ(r, r₂) dr, on a grid."""
+def test_the_orbitals_of_two_electrons():
+    """ρ_ab = 2 ∫ c_a(r₂) c_b(r₂) dr₂ with c_a(r₂) = ∫ φ_a(r) ψ(r, r₂) dr, on a grid."""
     trap = HarmonicTrap(1, 1, 2)
     found = measured(trap, 16384, TwoElectrons())
     line = np.linspace(-5, 5, 61)
@@ -159,12 +167,11 @@ def test_the_natural_orbitals_of_two_electrons():
     r = np.linalg.norm(grid[:, None] - grid, axis=-1)
     psi = (1 + r) * np.exp(-(np.sum(grid**2, axis=1)[:, None] + np.sum(grid**2, axis=1)) / 2)
     amplitudes = np.asarray(TrapBasis(trap)(jnp.asarray(grid))).T @ psi
-    exact = amplitudes @ amplitudes.T / np.sum(psi**2) * (line[1] - line[0]) ** 2
-    assert 0.9 < exact[0, 0] < 0.99
-    (matrix, errors), (natural, natural_errors) = (values_of(found[name]) for name in ORBITALS)
+    exact = 2 * amplitudes @ amplitudes.T / np.sum(psi**2) * (line[1] - line[0]) ** 2
+    assert 1.8 < exact[0, 0] < 1.98
+    matrix, errors = values_of(found[MATRIX])
     upper = np.triu_indices(len(exact))
     z = (matrix - exact)[upper] / errors[upper]
     assert np.max(np.abs(z)) < 4.5
-    assert errors[0, 0] < 0.01
-    largest = np.linalg.eigvalsh(exact)[-1]
-    assert abs(natural[0] - largest) < 4 * natural_errors[0] < 0.04
+    assert errors[0, 0] < 0.02
+    assert "0,0 0,1 1,0" in found[MATRIX].long_name

@@ -20,7 +20,7 @@ from nqs.sampler.random_walk import RandomWalk
 OMEGA = (1.0, 0.4)
 TRAP = Particles(2, 1, 2)
 CELL = Particles(2, 1, 3, 2.5 * np.eye(3))
-LEVELS = Slater([Oscillator(2, OMEGA), Oscillator(1, OMEGA)], (2, 1))
+LEVELS = Slater([Oscillator.lowest(2, OMEGA), Oscillator.lowest(1, OMEGA)], (2, 1))
 STEPS = ("gaussian", "gaussian_all", "langevin")
 
 
@@ -82,7 +82,7 @@ def test_hard_cores_that_overlap_at_the_start_come_apart(steps):
     """Of all starts 85% have two of the five within a distance of 0.8; later none has."""
     space = Particles(5, 0, 3, are_bosons=True)
     sampler = RandomWalk(space, steps, n_chains=50, n_samples=50, burn_in=100)
-    ansatz = Product((Slater([Oscillator(1, (1.0,) * 3)] * 5, [1] * 5), HardCore(0.8)))
+    ansatz = Product((Slater([Oscillator.lowest(1, (1.0,) * 3)] * 5, [1] * 5), HardCore(0.8)))
     samples, _, info = draw(sampler, ansatz, jnp.arange(50))
     x, (first, second) = np.asarray(samples[:, 0]), pairs(5)
     assert np.linalg.norm(x[:, first] - x[:, second], axis=-1).min() > 0.8

@@ -74,9 +74,9 @@ class PlaneWaves(Orbitals):
 
 
 class Oscillator(Orbitals):
-    """∏_k H_{n_k}(√ω_k r_k) exp(−ω_k r_k²/2) with Hermite polynomials, the states of lowest energy Σ ω_k n_k.
+    """∏_k H_{n_k}(√ω_k r_k) exp(−ω_k r_k²/2) with Hermite polynomials, for each of the `quanta` n.
 
-    Of a level that is filled in part the first states are taken. Without `has_envelope` there is no exponential.
+    Without `has_envelope` there is no exponential.
     """
 
     quanta: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -84,10 +84,15 @@ class Oscillator(Orbitals):
     has_envelope: bool = eqx.field(static=True)
     classes: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, n_orbitals: int, omega: Sequence[float], *, has_envelope: bool = True):
+    def __init__(self, quanta: Sequence[Sequence[int]], omega: Sequence[float], *, has_envelope: bool = True):
         self.omega, self.has_envelope = tuple(float(value) for value in omega), has_envelope
-        self.quanta = tuple(tuple(map(int, one)) for one in lowest_quanta(n_orbitals, self.omega))
-        self.classes = tuple(range(n_orbitals))
+        self.quanta = tuple(tuple(map(int, one)) for one in quanta)
+        self.classes = tuple(range(len(self.quanta)))
+
+    @classmethod
+    def lowest(cls, n_orbitals: int, omega: Sequence[float], *, has_envelope: bool = True) -> "Oscillator":
+        """The states of lowest energy Σ ω_k n_k; of a level that is filled in part the first ones."""
+        return cls(lowest_quanta(n_orbitals, tuple(map(float, omega))).tolist(), omega, has_envelope=has_envelope)
 
     def values(self, r: Inexact[Array, "n dim"]) -> Inexact[Array, "n n_orbitals"]:
         scaled = r * jnp.asarray(np.sqrt(self.omega), r.dtype)
