@@ -95,7 +95,7 @@ def row(found: list[Point], point: Point) -> list[str]:
         with_error(point.energy[0] / n, point.energy[1] / n, 5),
         with_error(*point.correlation, 4),
         with_error(*fraction(point), 3) if point.r_s in EXACT else "-",
-        with_error(*point.virial, 3),
+        with_error(*point.virial, 3) if np.isfinite(point.virial[0]) else "-",
         with_error(*slope(near(found, point), point.r_s), 3) if len(found) >= 3 else "-",
     ]
 
@@ -115,6 +115,8 @@ def draw(found: list[Point]) -> None:
         axes[1].errorbar([point.r_s for point in found], *np.array(distance).T, fmt="o", ms=4, capsize=3)
         axes[1].axhline(0, lw=1, color="black")
     axes[1].set(xlabel="r_s", ylabel="2T + V + r_s dE/dr_s (hartree)", xscale="log")
+    axes[1].minorticks_off()
+    axes[1].set_xticks([point.r_s for point in found], [f"{point.r_s:g}" for point in found])
     figure.savefig("electron_gas.png", dpi=150)
 
 
