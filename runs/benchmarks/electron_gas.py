@@ -61,19 +61,14 @@ def hartree_fock(r_s: float) -> float:
     return ElectronGas(N_UP, N_DOWN, r_s).hartree_fock_energy()
 
 
-def near(found: list[Point], point: Point) -> list[Point]:
-    """The point and its neighbours, three in all."""
+def slope(found: list[Point], point: Point) -> tuple[float, float]:
+    """−r_s dE/dr_s at one of at least three points, and its error."""
     first = max(0, min(found.index(point) - 1, len(found) - 3))
-    return found[first : first + 3]
-
-
-def slope(three: list[Point], r_s: float) -> tuple[float, float]:
-    """−r_s dE/dr_s at one of three points, and its error."""
-    x = np.log([point.r_s for point in three])
-    values, errors = np.array([point.correlation for point in three]).T
-    at = np.array([0, 1, 2 * np.log(r_s)])
-    weights = at @ np.linalg.inv(np.vander(x, 3, increasing=True))
-    of_determinant = (hartree_fock(r_s * (1 + STEP)) - hartree_fock(r_s * (1 - STEP))) / (2 * STEP)
+    near = found[first : first + 3]
+    values, errors = np.array([one.correlation for one in near]).T
+    at = np.array([0, 1, 2 * np.log(point.r_s)])
+    weights = at @ np.linalg.inv(np.vander(np.log([one.r_s for one in near]), 3, increasing=True))
+    of_determinant = (hartree_fock(point.r_s * (1 + STEP)) - hartree_fock(point.r_s * (1 - STEP))) / (2 * STEP)
     return -of_determinant - float(weights @ values), float(np.sqrt(weights**2 @ errors**2))
 
 
@@ -96,7 +91,7 @@ def row(found: list[Point], point: Point) -> list[str]:
         with_error(*point.correlation, 4),
         with_error(*fraction(point), 3) if point.r_s in EXACT else "-",
         with_error(*point.virial, 3) if np.isfinite(point.virial[0]) else "-",
-        with_error(*slope(near(found, point), point.r_s), 3) if len(found) >= 3 else "-",
+        with_error(*slope(found, point), 3) if len(found) >= 3 else "-",
     ]
 
 
@@ -109,10 +104,10 @@ def draw(found: list[Point]) -> None:
     axes[0].axhline(1, lw=1, color="black")
     axes[0].set_ylabel("fraction of the correlation energy")
     if len(found) >= 3:
-        distance = [
-            (p.virial[0] - s, np.hypot(p.virial[1], e)) for p in found for s, e in [slope(near(found, p), p.r_s)]
-        ]
-        axes[1].errorbar([point.r_s for point in found], *np.array(distance).T, fmt="o", ms=4, capsize=3)
+        slopes = np.array([slope(found, point) for point in found])
+        virials = np.array([point.virial for point in found])
+        errors = np.hypot(virials[:, 1], slopes[:, 1])
+        axes[1].errorbar([point.r_s for point in found], virials[:, 0] - slopes[:, 0], errors, fmt="o", ms=4, capsize=3)
         axes[1].axhline(0, lw=1, color="black")
     axes[1].set(xlabel="r_s", ylabel="2T + V + r_s dE/dr_s (hartree)", xscale="log")
     axes[1].minorticks_off()
