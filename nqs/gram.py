@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
+from scipy.linalg import get_blas_funcs
 
 from nqs.ansatz.base import Ansatz
 from nqs.chunks import chunks
@@ -19,7 +20,7 @@ from nqs.parameters import RealView, components_of, log_psi_components
 # The memory of a block of log-derivatives, in bytes: with several, each is made anew for each of the others.
 BLOCK = 1 << 28
 # Samples whose rows are products of factors at a time: large enough for the products of matrices.
-AT_ONCE = 256
+AT_ONCE = 128
 
 
 def gram_rows(
@@ -31,17 +32,15 @@ def gram_rows(
 ) -> Float[np.ndarray, "rows columns"]:
     """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
 
-    With dense layers an Allgather of each of their factors; otherwise each rank makes the log-derivatives of its own
-    samples, and blocks of them are broadcast.
+    Nothing on the left of the diagonal is to be used. With dense layers an Allgather of each of their factors;
+    otherwise each rank makes the log-derivatives of its own samples, and blocks of them are broadcast.
     """
     ansatz = view.build(jnp.asarray(theta))
     if ansatz.zero_taps() is None:
         return _rows_by_blocks(communicator, view, jnp.asarray(theta), x, chunk_size)
-    local = _factors(ansatz, x, chunk_size)
-    everywhere = local
-    if communicator.size > 1:
-        everywhere = jax.tree.map(lambda leaf: communicator.all_gather(np.asarray(leaf)), local)
-    return np.asarray(_rows_of_factors(local, everywhere))
+    local = jax.tree.map(np.asarray, _factors(ansatz, x, chunk_size))
+    first = sum(communicator.gather_objects(len(x))[: communicator.rank])
+    return _rows_of_factors(local, jax.tree.map(communicator.all_gather, local), first)
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
@@ -76,17 +75,26 @@ def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int)
     return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, float)), factors)
 
 
-@jax.jit
-def _rows_of_factors(local: list[tuple[Array, Array]], everywhere: list[tuple[Array, Array]]):
-    def rows(factors):
-        total = jnp.zeros(())
-        for (a, g), (a_all, g_all) in zip(factors, everywhere, strict=True):
-            outputs = jnp.einsum("ko,nlo->knl", g, g_all.conj())
-            total += jnp.real((a_all.conj() @ a)[:, None] * outputs)
-        return total.reshape(len(total), -1)
+def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) -> Float[np.ndarray, "rows columns"]:
+    """Those of the samples from number `first` on; of a block of them only the columns from its first sample on."""
+    n, components = local[0][1].shape[:2]
+    matrix = np.empty((components * n, components * len(everywhere[0][0])))
+    for i in range(0, n, AT_ONCE):
+        start = first + i
+        block = matrix[components * i : components * (i + AT_ONCE), components * start :]
+        block[...] = 0
+        for (a, g), (a_all, g_all) in zip(local, everywhere, strict=True):
+            block += _layer_product(a[i : i + AT_ONCE], g[i : i + AT_ONCE], a_all[start:], g_all[start:])
+    return matrix
 
-    matrix = jax.lax.map(rows, local, batch_size=min(AT_ONCE, len(local[0][0])))
-    return matrix.reshape(-1, matrix.shape[-1])
+
+def _layer_product(a, g, a_all, g_all) -> Float[np.ndarray, "rows columns"]:
+    """Re[(A A†) ∘ (G G†)] of one layer, a row and a column for each sample and component."""
+    components, n_out = g.shape[1:]
+    outputs, inputs = _product(g.reshape(-1, n_out), g_all.reshape(-1, n_out)), _product(a, a_all)
+    of_samples = outputs.reshape(len(a), components, len(a_all), components)
+    of_samples *= inputs[:, None, :, None]
+    return np.real(outputs)
 
 
 def _rows_by_blocks(
@@ -101,7 +109,7 @@ def _rows_by_blocks(
     for i in range(0, max(lengths), size):
         rows = _derivatives(view, theta, x[i : i + size], chunk_size)
         part = matrix[components * i : components * i + len(rows)]
-        for j in range(0, max(lengths), size):
+        for j in range(0 if communicator.size > 1 else i, max(lengths), size):
             own = rows if j == i else _derivatives(view, theta, x[j : j + size], chunk_size)
             n_columns = [components * max(0, min(n - j, size)) for n in lengths]
             _put_columns(communicator, part, rows, own, n_columns, firsts + components * j)
@@ -115,15 +123,24 @@ def _put_columns(communicator: Communicator, part, rows, own, n_columns: list[in
         columns = own
         if communicator.size > 1:
             is_own = rank == communicator.rank
-            columns = communicator.broadcast(np.asarray(own) if is_own else np.empty((n, own.shape[1])), rank)
+            sent = communicator.broadcast(np.asarray(own) if is_own else np.empty((n, own.shape[1])), rank)
+            columns = own if is_own else sent
         part[:, firsts[rank] : firsts[rank] + n] = _product(rows, columns)
 
 
-def _product(rows, columns) -> Float[np.ndarray, "rows columns"]:
-    """On a processor by NumPy, where the product of a matrix with its own transpose costs half."""
-    if jax.default_backend() == "cpu":
-        return np.asarray(rows) @ np.asarray(columns).T
-    return np.asarray(jnp.asarray(rows) @ jnp.asarray(columns).T)
+def _product(rows, columns) -> Num[np.ndarray, "rows columns"]:
+    """rows · columns†, of a real matrix with itself only from the diagonal on.
+
+    On a processor by the library that factors the matrix: the threads of another would keep it from the cores a while.
+    """
+    if jax.default_backend() != "cpu":
+        return np.array(jnp.asarray(rows) @ jnp.asarray(columns).conj().T)
+    if columns is rows and len(rows) and not np.iscomplexobj(rows):
+        (syrk,) = get_blas_funcs(("syrk",), (np.asarray(rows),))
+        return syrk(1.0, np.asarray(rows).T, trans=1, lower=1).T
+    rows, columns = np.asarray(rows), np.asarray(columns)
+    (gemm,) = get_blas_funcs(("gemm",), (rows, columns))
+    return gemm(1.0, columns.T, rows.T, trans_a=2).T
 
 
 @eqx.filter_jit

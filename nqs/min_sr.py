@@ -61,37 +61,43 @@ class MinSR(NaturalGradient):
         return total if total is None or carried is None else total + carried
 
     def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix and its factor, and four blocks of log-derivatives, which
-        dense layers do without.
+        """The rows of this rank and a layer's, the matrix, and four blocks of log-derivatives, which dense layers do
+        without.
         """
         rows, columns = n_local * components, n_samples * components
         samples = 4 * rows_at_once(n_local, components, n_parameters, chunk_size)
-        return 8 * (2 * rows * columns + 2 * columns**2 + samples * components * n_parameters)
+        return 8 * (2 * rows * columns + columns**2 + samples * components * n_parameters)
 
 
 def solve_centred(
     gram: Float[np.ndarray, "rows rows"], residuals: Float[np.ndarray, "n components"], diagonal_shift: float
 ) -> Float[np.ndarray, "n components"]:
-    """(T + λ)⁻¹ r/n, centred, with T = H O Oᵀ H/n from `gram` = O Oᵀ; H takes the mean of each component off.
+    """w = (T + λ)⁻¹ Hr/n with T = H K H/n; H takes the mean of each component off. Overwrites `gram` = K = O Oᵀ, of
+    which it uses the diagonal and what is on the right of it.
 
-    Not a number if T + λ is not positive definite.
+    H w = w, so that (K + nλ) w = Hr + Σ_c μ_c 1_c, where μ makes the mean of each component of w zero: K is never
+    centred. Not a number if K + nλ is not positive definite.
     """
     n, components = residuals.shape
-    matrix = np.empty_like(gram)
-    for k, other in np.ndindex(components, components):
-        block = gram[k::components, other::components]
-        over_columns = block.mean(axis=1, keepdims=True)
-        centred = np.subtract(block, block.mean(axis=0), out=matrix[k::components, other::components])
-        centred -= over_columns - over_columns.mean()
-    matrix.flat[:: len(matrix) + 1] += n * diagonal_shift
-    weights = _solved(matrix, residuals.ravel()).reshape(n, components)
-    return weights - weights.mean(axis=0)
+    ones = np.tile(np.eye(components), (n, 1))
+    right = np.column_stack([(residuals - residuals.mean(axis=0)).ravel(), ones])
+    gram.flat[:: len(gram) + 1] += n * diagonal_shift
+    solved = _solved(gram, right)
+    weights, of_ones = solved[:, 0], solved[:, 1:]
+    if not np.all(np.isfinite(solved)):
+        return np.full_like(residuals, np.nan)
+    weights = weights - of_ones @ np.linalg.solve(ones.T @ of_ones, ones.T @ weights)
+    return weights.reshape(n, components)
 
 
-def _solved(matrix: Float[np.ndarray, "rows rows"], right: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-    """The solution for a symmetric matrix, which a processor overwrites: its transpose is the order of LAPACK."""
+def _solved(
+    matrix: Float[np.ndarray, "rows rows"], right: Float[np.ndarray, "rows columns"]
+) -> Float[np.ndarray, "rows columns"]:
+    """The solutions for a symmetric matrix by its upper triangle; a processor overwrites it: its transpose is the order
+    of LAPACK.
+    """
     if jax.default_backend() != "cpu":
-        factor = jax.scipy.linalg.cho_factor(jnp.asarray(matrix), lower=True)
+        factor = jax.scipy.linalg.cho_factor(jnp.asarray(matrix), lower=False)
         return np.asarray(jax.scipy.linalg.cho_solve(factor, jnp.asarray(right)))
     try:
         factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)

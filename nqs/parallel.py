@@ -81,7 +81,7 @@ class Communicator:
 
     def sum(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """The sum over ranks, on every rank (one Allreduce)."""
-        if self._comm is None:
+        if self.size == 1:
             return values
         total = np.empty_like(values)
         self._wait(self._comm.Iallreduce(np.ascontiguousarray(values), total))
@@ -89,7 +89,7 @@ class Communicator:
 
     def sum_on_root(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"] | None:
         """The sum over ranks, on rank 0 only (one Reduce)."""
-        if self._comm is None:
+        if self.size == 1:
             return values
         total = np.empty_like(values) if self.is_root else None
         self._wait(self._comm.Ireduce(np.ascontiguousarray(values), total, root=0))
@@ -100,7 +100,7 @@ class Communicator:
 
         That rank gets its own array back if it is a contiguous one.
         """
-        if self._comm is None or self.size == 1:
+        if self.size == 1:
             return values
         is_root = self.rank == root
         buffer = np.ascontiguousarray(values, np.float64) if is_root else np.empty(np.shape(values))
@@ -109,7 +109,7 @@ class Communicator:
 
     def broadcast_object(self, value: Any) -> Any:
         """A small Python object of rank 0, on every rank."""
-        if self._comm is None:
+        if self.size == 1:
             return value
         pickled = np.frombuffer(pickle.dumps(value), np.uint8) if self.is_root else np.zeros(0, np.uint8)
         length = int(self.broadcast(np.array([float(len(pickled))]))[0])
@@ -119,7 +119,7 @@ class Communicator:
 
     def gather(self, values: np.ndarray, axis: int = 0) -> np.ndarray | None:
         """The arrays of all ranks joined along `axis` in rank order, on rank 0; None elsewhere."""
-        if self._comm is None:
+        if self.size == 1:
             return values
         rows = np.ascontiguousarray(np.moveaxis(values, axis, 0))
         lengths = self._lengths(rows)
@@ -132,7 +132,7 @@ class Communicator:
 
     def all_gather(self, values: np.ndarray) -> np.ndarray:
         """The arrays of all ranks joined along the first axis in rank order, on every rank."""
-        if self._comm is None:
+        if self.size == 1:
             return values
         rows = np.ascontiguousarray(values)
         joined, counts = _room_for(rows, self._lengths(rows))

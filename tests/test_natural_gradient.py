@@ -196,11 +196,15 @@ def test_a_step_is_half_that_of_netket(dtype):
 
 
 def test_the_matrix_of_samples_is_solved_as_well_on_a_device(monkeypatch):
-    """The same weights; a matrix that is not positive definite has no factor on either."""
+    """The same weights, those of T and its mean; a matrix that is not positive definite has no factor on either."""
     o, residuals = np.random.default_rng(0).normal(size=(12, 5)), np.random.default_rng(1).normal(size=(6, 2))
-    gram = o @ o.T
-    host, failed = solve_centred(gram, residuals, 0.1), solve_centred(gram, residuals, -0.1)
+    gram, centre = o @ o.T, np.kron(np.eye(6) - 1 / 6, np.eye(2))
+    matrix = centre @ gram @ centre / 6 + 0.1 * np.eye(12)
+    expected = centre @ np.linalg.solve(matrix, residuals.ravel() / 6)
+    gram[np.tril_indices(12, -1)] = np.nan
+    host, failed = solve_centred(gram.copy(), residuals, 0.1), solve_centred(gram.copy(), residuals, -0.1)
+    np.testing.assert_allclose(host.ravel(), expected, rtol=1e-10)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    np.testing.assert_allclose(solve_centred(gram, residuals, 0.1), host, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(solve_centred(gram.copy(), residuals, 0.1), host, rtol=1e-10, atol=1e-14)
     assert np.all(np.isnan(failed))
     assert np.all(np.isnan(solve_centred(gram, residuals, -0.1)))
