@@ -9,7 +9,7 @@ from jaxtyping import Array, Inexact, Int8, Key
 
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.circular import circular_convolution
-from nqs.ansatz.dense import log_cosh
+from nqs.ansatz.log_cosh import log_cosh
 
 
 class Convolutional(Ansatz):

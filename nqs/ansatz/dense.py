@@ -1,4 +1,4 @@
-"""What a dense layer on spins needs: its output after a move, its input, and log cosh."""
+"""What a dense layer on spins needs: its output after a move, and its input."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8
@@ -25,9 +25,3 @@ def advance_linear(
 def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, " flipped"]:
     """x on the flipped sites, 0 on the padding."""
     return x.at[move.sites].get(mode="fill", fill_value=0)
-
-
-def log_cosh(z: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-    """log cosh z without overflow, for real and complex z (on the branch that is continuous in Re z)."""
-    folded = jnp.where(jnp.real(z) < 0, -z, z)
-    return folded + jnp.log1p(jnp.exp(-2 * folded)) - jnp.log(2.0).astype(jnp.real(z).dtype)

@@ -9,10 +9,11 @@ from jaxtyping import Array, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.dense import advance_linear, log_cosh, with_one
+from nqs.ansatz.dense import advance_linear, with_one
+from nqs.ansatz.log_cosh import layer_log_cosh
 
 ACTIVATIONS: dict[str, Callable] = {
-    "log_cosh": log_cosh,
+    "log_cosh": layer_log_cosh,
     "tanh": jnp.tanh,
     "gelu": jax.nn.gelu,
     "silu": jax.nn.silu,

@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz, T
-from nqs.ansatz.dense import advance_linear, flipped_spins, log_cosh, with_one
+from nqs.ansatz.dense import advance_linear, flipped_spins, with_one
+from nqs.ansatz.log_cosh import log_cosh
 
 # The most sites of a move that is looked up.
 WIDEST = 2

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int8, Key
 
 from nqs.ansatz.base import Ansatz, T
-from nqs.ansatz.dense import log_cosh
+from nqs.ansatz.log_cosh import log_cosh
 from nqs.ansatz.rbm import RBM, rbm_of
 
 

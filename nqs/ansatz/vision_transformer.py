@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Int8, Key
 
 from nqs.ansatz.base import Ansatz
-from nqs.ansatz.dense import log_cosh
+from nqs.ansatz.log_cosh import log_cosh
 
 
 class VisionTransformer(Ansatz):
