@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import h5py
 import matplotlib.pyplot as plt
@@ -194,14 +195,34 @@ def store(found: dict[str, dict[str, tuple[str, Rounds]]], limits: dict[str, flo
                     group[work].attrs["unit"] = {"memory": "byte", "steps": "1"}.get(work, "s")
 
 
+def stored(path: Path) -> dict[str, dict[str, tuple[str, Rounds]]]:
+    """The cases of a file, none if there is no file."""
+    if not path.exists():
+        return {}
+    with h5py.File(path) as opened:
+        file: Any = opened
+        return {
+            case: {
+                side: (group.attrs["setting"], {work: values[()] for work, values in group.items()})
+                for side, group in file[case].items()
+            }
+            for case in sorted(file, key=(*CASES, *GROWTH).index)
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", default=list(CASES), metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--growth", action="store_true", help="the Ising ring from N = 20 to 320")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
-    parser.add_argument("--output", type=Path, default=Path("speed"), help="OUTPUT.h5 and OUTPUT.png (default speed)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("speed"),
+        help="OUTPUT.h5, whose other cases stay, and OUTPUT.png (default speed)",
+    )
     options = parser.parse_args()
-    limits, found = peak(), {}
+    limits, found = peak(), stored(options.output.with_suffix(".h5"))
     peers = [cell for side in SETTINGS if side != "nqs" for cell in (NAMES[side], "ratio")]
     show(["case", "work", "nqs", *peers, "of the peak"])
     for case in GROWTH if options.growth else options.cases:
@@ -214,10 +235,10 @@ def main() -> None:
         picture(found, options.output.with_suffix(".png"))
     write(f"machine: {limits['flop/s'] / 1e9:.1f} Gflop/s (matrix product), {limits['byte/s'] / 1e9:.1f} GB/s (copy)")
     if options.growth:
-        sizes = [int(case.split("_")[1]) for case in found]
+        sizes = [int(case.split("_")[1]) for case in GROWTH]
         for side in SETTINGS:
             for work in WORK[:4]:
-                times = [np.median(best[side][1][work]) for best in found.values()]
+                times = [np.median(found[case][side][1][work]) for case in GROWTH]
                 exponent = np.polyfit(np.log(sizes[1:]), np.log(times[1:]), 1)[0]
                 write(f"{side}: {work} grows as N^{exponent:.2f} from N = {sizes[1]}")
 
