@@ -9,13 +9,11 @@ side runs in processes of its own, one after the other for each of its settings 
 work the one that was fastest in trials counts, and runs again in turn with those of the others. All draw 1024
 samples a step with N proposals between two samples of a chain, in double precision, and solve the same equations
 (Quantax by eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and
-local energies. In the first case all sides also optimise once, from random parameters at a larger learning rate, until
-the mean energy of ten steps is within 1e-3 of the exact one; this time has the compilation in it. A ratio is the peer's
-time over that of nqs in the same round; its median stands first, its range beside it. The convolutional network of
-NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are products of matrices. The memory is the
-largest of the process, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done at
-least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples and its
-factor), by time, over what a product of matrices reaches here.
+local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first, its range
+beside it. The convolutional network of NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are
+products of matrices. The memory is the largest of the process, with all that it has imported. Of RBMs the last column
+is the arithmetic that has to be done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) +
+n^3/3 for the matrix of n samples and its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -41,7 +39,7 @@ if find_spec("quantax"):
 NAMES = {"nqs": "nqs", "netket": "NetKet", "quantax": "Quantax"}
 N_SAMPLES = 1024
 SLOW = 20.0  # seconds of a step
-WORK = ("sampling", "local energy", "natural gradient", "step", "to 1e-3", "memory")
+WORK = ("sampling", "local energy", "natural gradient", "step", "memory")
 PARTS = ("sampling", "local energy", "step")
 WORKER = Path(__file__).with_name("speed_worker.py")
 
@@ -67,11 +65,6 @@ def measured(case: str, n_rounds: int) -> dict[str, tuple[str, Rounds]]:
             if work == "step":
                 figures[side]["natural gradient"] = whole["step"] - whole["sampling"] - whole["local energy"]
                 figures[side]["memory"] = whole["memory"]
-            worker.communicate()
-    if case == CASES[0]:
-        for side in SETTINGS:
-            worker = start(side, case, best[side, "step"])
-            figures[side] |= {name: np.array([value]) for name, value in ask(worker, "reach").items()}
             worker.communicate()
     return {
         side: (", ".join(f"{work} {c} x {k}" for work in PARTS for c, k in [best[side, work]]), figures[side])
@@ -125,8 +118,8 @@ def peak() -> dict[str, float]:
 
 def rows(case: str, best: dict[str, tuple[str, Rounds]], flops: float) -> Iterator[list[str]]:
     own = best["nqs"][1]
-    for work in filter(own.__contains__, WORK):
-        unit, scale = {"memory": ("MB", 1e-6), "to 1e-3": ("s", 1.0)}.get(work, ("ms", 1e3))
+    for work in WORK:
+        unit, scale = ("MB", 1e-6) if work == "memory" else ("ms", 1e3)
         cells = [case, work, f"{scale * np.median(own[work]):.4g} {unit}"]
         for _, peer in list(best.values())[1:]:
             ratios = peer[work] / own[work]
@@ -139,7 +132,7 @@ def rows(case: str, best: dict[str, tuple[str, Rounds]], flops: float) -> Iterat
 def arithmetic(case: str, work: str) -> float:
     """The operations of an RBM that this work needs at least; 0 where nobody has counted them."""
     kind, size, *alpha = case.split("_")
-    if not alpha or work in ("memory", "to 1e-3"):
+    if not alpha or work == "memory":
         return 0.0
     n = int(size) ** (2 if kind == "square" else 1)
     hidden = int(alpha[0]) * n
@@ -192,7 +185,7 @@ def store(found: dict[str, dict[str, tuple[str, Rounds]]], limits: dict[str, flo
                 group.attrs["setting"] = setting
                 for work, values in rounds.items():
                     group[work] = values
-                    group[work].attrs["unit"] = {"memory": "byte", "steps": "1"}.get(work, "s")
+                    group[work].attrs["unit"] = "byte" if work == "memory" else "s"
 
 
 def stored(path: Path) -> dict[str, dict[str, tuple[str, Rounds]]]:

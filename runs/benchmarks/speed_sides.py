@@ -21,10 +21,9 @@ from nqs.local_energy import local_energies
 from nqs.sampler.base import sample
 
 N_SAMPLES = 1024
-# The steps that are timed are small: all see nearly the same ψ.
 LEARNING_RATE, DIAGONAL_SHIFT = 0.005, 0.01
 
-Parts = dict[str, Callable[[], Any]]
+Parts = dict[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
@@ -101,20 +100,19 @@ def case(name: str) -> Case:
     return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square, grid)
 
 
-def by_nqs(name: str, n_chains: int, learning_rate: float = LEARNING_RATE) -> Parts:
-    """The driver's own step, which gives its energy, and the two parts of it that are programs of their own."""
+def by_nqs(name: str, n_chains: int) -> Parts:
+    """The driver's own step, and the two parts of it that are programs of their own."""
     made = case(name)
     sampler = nqs.Metropolis(made.move, n_chains=n_chains, n_samples=N_SAMPLES, burn_in=0)
-    optimizer = nqs.auto(learning_rate, DIAGONAL_SHIFT)
+    optimizer = nqs.auto(LEARNING_RATE, DIAGONAL_SHIFT)
     vmc = nqs.VMC(made.hamiltonian, made.ansatz, sampler, optimizer, seed=0)
     state, key = vmc.initial_state(), jax.random.key(1)
     extra = jnp.asarray(0)
     samples = sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]
 
-    def step() -> float:
+    def step() -> None:
         nonlocal state
-        state, row, _ = vmc.step(state, lambda: np.zeros(2))
-        return row["energy"]
+        state = vmc.step(state, lambda: np.zeros(2))[0]
 
     return {
         "sampling": lambda: jax.block_until_ready(sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]),
@@ -125,7 +123,7 @@ def by_nqs(name: str, n_chains: int, learning_rate: float = LEARNING_RATE) -> Pa
     }
 
 
-def by_netket(name: str, n_chains: int, learning_rate: float = LEARNING_RATE) -> Parts:
+def by_netket(name: str, n_chains: int) -> Parts:
     """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
     import netket
 
@@ -138,19 +136,17 @@ def by_netket(name: str, n_chains: int, learning_rate: float = LEARNING_RATE) ->
         sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=0, **_network(network, made.ansatz)
     )
     driver = nk.driver.VMC_SR(
-        operator, nk.optimizer.Sgd(learning_rate), diag_shift=DIAGONAL_SHIFT, variational_state=state
+        operator, nk.optimizer.Sgd(LEARNING_RATE), diag_shift=DIAGONAL_SHIFT, variational_state=state
     )
 
     def draw() -> None:
         state.reset()
         jax.block_until_ready(state.samples)
 
-    def step() -> float:
+    def step() -> None:
         driver.reset_step()
-        loss, change = driver.compute_loss_and_update()
-        driver.update_parameters(change)
+        driver.update_parameters(driver.compute_loss_and_update()[1])
         jax.block_until_ready(state.parameters)
-        return float(loss.mean.real)
 
     return {
         "sampling": draw,
@@ -159,7 +155,7 @@ def by_netket(name: str, n_chains: int, learning_rate: float = LEARNING_RATE) ->
     }
 
 
-def by_quantax(name: str, _: int, learning_rate: float = LEARNING_RATE) -> Parts:
+def by_quantax(name: str, _: int) -> Parts:
     """`Variational` and `SR`, which chooses as well; every sample is of a chain of its own."""
     import quantax
 
@@ -176,10 +172,9 @@ def by_quantax(name: str, _: int, learning_rate: float = LEARNING_RATE) -> Parts
     optimizer = qtx.optimizer.SR(state, operator)
     samples = sampler.sweep()
 
-    def step() -> float:
-        state.update(learning_rate * optimizer.get_step(sampler.sweep()))
+    def step() -> None:
+        state.update(LEARNING_RATE * optimizer.get_step(sampler.sweep()))
         jax.block_until_ready(state.get_params_flatten())
-        return float(optimizer.energy)
 
     return {
         "sampling": lambda: jax.block_until_ready(sampler.sweep().spins),

@@ -1,11 +1,10 @@
 """One side of a comparison in a process of its own: builds it, then times what each line that it reads asks for.
 
 Started by speed.py as `python speed_worker.py SIDE CASE CHAINS CORES`. "warm" runs everything once; the name of a work
-times that, "time" all; "reach", as the first and only line, the optimisation to an energy. The answer is a line of
-JSON: seconds by the name of the work, and the peak memory of the process in bytes.
+times that, "time" all. The answer is a line of JSON: seconds by the name of the work, and the peak memory of the
+process in bytes.
 """
 
-import itertools
 import json
 import os
 import resource
@@ -15,9 +14,6 @@ import time
 from collections.abc import Callable
 
 ENOUGH = 0.2
-ACCURACY = 1e-3
-LARGE_LEARNING_RATE = 0.05
-LONGEST = 2000
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -30,19 +26,6 @@ def seconds(call: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def reached(step: Callable[[], float], exact: float) -> dict[str, float]:
-    """Seconds, and steps, until the mean energy of ten steps is within `ACCURACY` of the exact one."""
-    energies: list[float] = []
-    start = time.perf_counter()
-    while len(energies) < 10 or statistics.mean(energies[-10:]) > exact * (1 - ACCURACY):
-        if len(energies) == LONGEST:
-            raise SystemExit(
-                f"{statistics.mean(energies[-10:])} after {LONGEST} steps: not within {ACCURACY} of {exact}"
-            )
-        energies.append(step())
-    return {"to 1e-3": time.perf_counter() - start, "steps": len(energies)}
-
-
 def main() -> None:
     side, case, chains, cores = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
@@ -50,14 +33,8 @@ def main() -> None:
     import speed_sides
 
     sides = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket, "quantax": speed_sides.by_quantax}
-    lines = map(str.strip, sys.stdin)
-    first = next(lines)
-    if first == "reach":
-        exact = speed_sides.case(case).hamiltonian.reference_energy()
-        answers.write(json.dumps(reached(sides[side](case, chains, LARGE_LEARNING_RATE)["step"], exact)) + "\n")
-        return
     parts = sides[side](case, chains)
-    for line in itertools.chain([first], lines):
+    for line in map(str.strip, sys.stdin):
         wanted = parts if line == "time" else {line: parts[line]} if line in parts else {}
         if line == "local energy":
             parts["sampling"]()
