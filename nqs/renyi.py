@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, Key
 
 from hamiltonians.space import Flip, Spins
-from nqs.ansatz.base import Ansatz, T
+from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 from nqs.blocks import Blocks, Means, Number, jackknife
 from nqs.overlaps import independent_pairs
 from nqs.results import Observable
@@ -31,7 +31,7 @@ from nqs.sampler.passes import SamplingPass
 SITES_PER_STEP = 4
 
 
-class Replicas(Ansatz):
+class Replicas(MovingAnsatz):
     """√(|w_A| + |w_A′|) for two regions, `inner` ⊂ `outer`, as a wave function of the 2N spins of two replicas.
 
     Sampling its square covers whatever either weight does (with a fixed magnetisation neither covers the other), and
@@ -66,12 +66,6 @@ class Replicas(Ansatz):
     def start(self, x: Int8[Array, " all_sites"]):
         images = x[self.images]
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
-
-    def log_ratio(self, cache, x: Int8[Array, " all_sites"], move: Flip) -> Float[Array, ""]:
-        return self.moved(cache, x, move)[0]
-
-    def advance(self, cache, x: Int8[Array, " all_sites"], move: Flip):
-        return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Int8[Array, " all_sites"], move: Flip):
         images, moves = x[self.images], Flip(self.inverses[:, move.sites])

@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from systems import ANSATZE
+from systems import N_SITES as SYSTEM_SITES
 
 from hamiltonians.lattice import Lattice
 from hamiltonians.sector import sector
@@ -182,3 +184,15 @@ def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up():
     assert not TabulatedRBM(machine).is_safe
     _, fast, slow = accelerated_walk(machine, jnp.asarray(START), random_moves())
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["cnn", "vit", "flax", "recurrent_phase_fields", "ffn_log_cosh", "masked_dense"])
+def test_a_proposal_evaluates_the_wave_function_once(kind):
+    ansatz, x = ANSATZE[kind](), jnp.ones(SYSTEM_SITES, jnp.int8)
+
+    def products(function, *arguments) -> int:
+        return str(jax.make_jaxpr(function)(*arguments)).count("dot_general")
+
+    once = products(ansatz, x)
+    assert once > 0
+    assert products(ansatz.moved, ansatz.start(x), x, Flip(jnp.asarray([1]))) <= once

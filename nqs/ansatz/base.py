@@ -36,7 +36,10 @@ class Ansatz(eqx.Module):
         return self(move.apply(x))
 
     def moved(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> tuple[Inexact[Array, ""], PyTree]:
-        """`log_ratio` and `advance` at once, for an ansatz whose two have much in common."""
+        """`log_ratio` and `advance` at once; XLA does not see by itself what these have in common."""
+        if type(self).log_ratio is Ansatz.log_ratio and type(self).advance is Ansatz.advance:
+            log_psi = self(move.apply(x))
+            return log_psi - cache, log_psi
         return self.log_ratio(cache, x, move), self.advance(cache, x, move)
 
     def accelerated(self, use: Callable[["Ansatz"], T]) -> T:
@@ -62,3 +65,17 @@ class Ansatz(eqx.Module):
     def with_taps(self, x: Num[Array, "*configuration"], taps: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
         """log ψ(x) with a tap added to the output of each dense layer, and the input of each (a 1 for its bias)."""
         raise NotImplementedError(f"{type(self).__name__} has no taps")
+
+
+class MovingAnsatz(Ansatz):
+    """An ansatz whose log ratio and new cache are found together: it defines `start` and `moved`."""
+
+    @abc.abstractmethod
+    def moved(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> tuple[Inexact[Array, ""], PyTree]:
+        """log ψ(x′) − log ψ(x), and the cache of x′."""
+
+    def log_ratio(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
+        return self.moved(cache, x, move)[0]
+
+    def advance(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> PyTree:
+        return self.moved(cache, x, move)[1]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz
+from nqs.ansatz.base import MovingAnsatz
 from nqs.ansatz.dense import advance_linear, with_one
 from nqs.ansatz.log_cosh import layer_log_cosh
 
@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, Callable] = {
 }
 
 
-class FeedForward(Ansatz):
+class FeedForward(MovingAnsatz):
     """log ψ(x) = u(x), or u(x) + i φ(x) with a phase; u and φ are the outputs of a fully connected network.
 
     Each hidden layer is z ↦ f(Wz + b) with activation f; the output layer has no bias, because a constant in log ψ
@@ -60,12 +60,10 @@ class FeedForward(Ansatz):
         z = self.layers[0](x.astype(self.layers[0].weight.dtype))
         return z, self._after_first_layer(z)
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return self.advance(cache, x, move)[1] - cache[1]
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         z = advance_linear(cache[0], self.layers[0].weight.T, x, move)
-        return z, self._after_first_layer(z)
+        log_psi = self._after_first_layer(z)
+        return log_psi - cache[1], (z, log_psi)
 
     def _after_first_layer(self, z: Inexact[Array, " width"]) -> Inexact[Array, ""]:
         activate = ACTIVATIONS[self.activation]

@@ -75,12 +75,16 @@ class MaskedDense(Autoregressive):
         return z, self.log_product(self._after_first_layer(matrices, z), x)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return self.advance(cache, x, move)[1] - cache[1]
+        return self.moved(cache, x, move)[0]
 
     def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        return self.moved(cache, x, move)[1]
+
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         matrices = self._matrices()
         z = advance_linear(cache[0], matrices[0], x, move)
-        return z, self.log_product(self._after_first_layer(matrices, z), move.apply(x))
+        log_psi = self.log_product(self._after_first_layer(matrices, z), move.apply(x))
+        return log_psi - cache[1], (z, log_psi)
 
     def _matrices(self) -> tuple[Float[Array, "_ _"], ...]:
         """The weights of each layer, (inputs, outputs); of the first also the couplings, which give the fields."""

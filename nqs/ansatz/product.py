@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Num
 
-from nqs.ansatz.base import Ansatz, T
+from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 
 
-class Product(Ansatz):
+class Product(MovingAnsatz):
     """ψ = ψ_1 ψ_2 …, for example a Jastrow factor on a network; the factors keep their own caches.
 
     With a real and a complex factor log ψ is complex.
@@ -31,12 +31,6 @@ class Product(Ansatz):
 
     def start(self, x: Num[Array, "*configuration"]):
         return tuple(factor.start(x) for factor in self.factors)
-
-    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
-        return self.moved(cache, x, move)[0]
-
-    def advance(self, cache, x: Num[Array, "*configuration"], move: Any):
-        return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratios, caches = zip(
@@ -62,7 +56,7 @@ class Product(Ansatz):
         return _total(values), tuple(inputs)
 
 
-class Phase(Ansatz):
+class Phase(MovingAnsatz):
     """ψ = exp(i f(x)), where f is log ψ of a real wave function: the factor that gives a positive one its phase.
 
     Amplitude and phase as two real machines: G. Torlai et al., Nature Physics 14, 447 (2018).
@@ -78,12 +72,6 @@ class Phase(Ansatz):
 
     def start(self, x: Num[Array, "*configuration"]):
         return self.angle.start(x)
-
-    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
-        return _times_i(self.angle.log_ratio(cache, x, move))
-
-    def advance(self, cache, x: Num[Array, "*configuration"], move: Any):
-        return self.angle.advance(cache, x, move)
 
     def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratio, cache = self.angle.moved(cache, x, move)

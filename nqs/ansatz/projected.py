@@ -10,10 +10,10 @@ from jaxtyping import Array, Bool, Inexact, Int, Int8
 
 from hamiltonians.sector import Sector
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz, T
+from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 
 
-class Projected(Ansatz):
+class Projected(MovingAnsatz):
     """ψ_s(x) = Σ_g χ_g* ψ(g x) over the elements of a sector, with (g x)_i = f_g x_{g(i)} and f_g = ±1.
 
     log ψ_s is complex unless ψ and every character are positive. The cache is that of ψ at every g x, with log ψ there:
@@ -58,9 +58,6 @@ class Projected(Ansatz):
         else:
             ratios = jax.vmap(self.ansatz.log_ratio)(*images)
         return self._log_sum(cache[1] + ratios) - self._log_sum(cache[1])
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], self._images(x), self._moves(move))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
-from nqs.ansatz.base import Ansatz, T
+from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 from nqs.ansatz.dense import advance_linear, flipped_spins, with_one
 from nqs.ansatz.log_cosh import log_cosh
 
@@ -16,7 +16,7 @@ from nqs.ansatz.log_cosh import log_cosh
 WIDEST = 2
 
 
-class RBM(Ansatz):
+class RBM(MovingAnsatz):
     """log ψ(x) = Σ_i a_i x_i + Σ_j log cosh(b_j + Σ_i x_i W_ij), real or complex.
 
     Shapes: a `(n_sites,)`, or absent; b `(n_hidden,)`; W `(n_sites, n_hidden)` with n_hidden = alpha · n_sites.
@@ -67,15 +67,14 @@ class RBM(Ansatz):
         theta = x.astype(self.weights.dtype) @ self.weights + self.hidden_bias
         return theta, jnp.sum(log_cosh(theta))
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        ratio = self.advance(cache, x, move)[1] - cache[1]
-        if self.visible_bias is None:
-            return ratio
-        return ratio - 2 * (flipped_spins(x, move) @ self.visible_bias.at[move.sites].get(mode="fill", fill_value=0))
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         theta = advance_linear(cache[0], self.weights, x, move)
-        return theta, jnp.sum(log_cosh(theta))
+        new = theta, jnp.sum(log_cosh(theta))
+        ratio = new[1] - cache[1]
+        if self.visible_bias is not None:
+            biases = self.visible_bias.at[move.sites].get(mode="fill", fill_value=0)
+            ratio -= 2 * (flipped_spins(x, move) @ biases)
+        return ratio, new
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         tables = TabulatedRBM(self)
@@ -93,7 +92,7 @@ class RBM(Ansatz):
         return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
 
 
-class TabulatedRBM(Ansatz):
+class TabulatedRBM(MovingAnsatz):
     """The same ψ as `machine`, whose moves of one or two sites take no exponential and few logarithms.
 
     With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
@@ -130,12 +129,6 @@ class TabulatedRBM(Ansatz):
 
     def start(self, x: Int8[Array, " n_sites"]):
         return self._with_sum(_parts(self._padded(jnp.exp(2 * self.machine.start(x)[0]))))
-
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        return self.moved(cache, x, move)[0]
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        return self.moved(cache, x, move)[1]
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         spins, sites = flipped_spins(x, move), move.sites

@@ -163,7 +163,7 @@ def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None
         ratios = np.array([best_peer(best, work) / best["nqs"][1][work] for best in found.values()])
         middle = np.median(ratios, axis=1)
         spread = np.abs([ratios.min(axis=1) - middle, ratios.max(axis=1) - middle])
-        axes.barh(places + 0.2 * k - 0.3, middle, 0.18, xerr=spread, label=work)
+        axes.barh(places + 0.2 * k - 0.3, middle - 1, 0.18, left=1, xerr=spread, label=work)
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="time of the best peer / time of nqs", yticks=places, yticklabels=list(found))
     axes.invert_yaxis()
