@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nqs.ansatz.base import Ansatz as Ansatz
+    from nqs.ansatz.base import MovingAnsatz as MovingAnsatz
     from nqs.ansatz.feed_forward import FeedForward as FeedForward
     from nqs.ansatz.flax import FlaxAnsatz as FlaxAnsatz
     from nqs.ansatz.masked_dense import MaskedDense as MaskedDense
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Ansatz": "nqs.ansatz.base",
+    "MovingAnsatz": "nqs.ansatz.base",
     "FeedForward": "nqs.ansatz.feed_forward",
     "FlaxAnsatz": "nqs.ansatz.flax",
     "MaskedDense": "nqs.ansatz.masked_dense",

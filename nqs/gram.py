@@ -17,7 +17,7 @@ from nqs.gradient import log_derivatives
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, components_of, log_psi_components
 
-# The memory of a block of log-derivatives, in bytes: with several, each is made anew for each of the others.
+# The memory of a block of log-derivatives, in bytes: with several, each is made anew for others.
 BLOCK = 1 << 28
 # Samples whose rows are products of factors at a time: large enough for the products of matrices.
 AT_ONCE = 128
@@ -76,7 +76,11 @@ def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int)
 
 
 def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) -> Float[np.ndarray, "rows columns"]:
-    """Those of the samples from number `first` on; of a block of them only the columns from its first sample on."""
+    """The rows of the samples from number `first` on; on a processor only the columns from the first of a block on, the
+    rest is not set.
+    """
+    if jax.default_backend() != "cpu":
+        return np.asarray(_rows_on_device(local, everywhere))
     n, components = local[0][1].shape[:2]
     matrix = np.empty((components * n, components * len(everywhere[0][0])))
     for i in range(0, n, AT_ONCE):
@@ -86,6 +90,18 @@ def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) ->
         for (a, g), (a_all, g_all) in zip(local, everywhere, strict=True):
             block += _layer_product(a[i : i + AT_ONCE], g[i : i + AT_ONCE], a_all[start:], g_all[start:])
     return matrix
+
+
+@jax.jit
+def _rows_on_device(local: list[tuple], everywhere: list[tuple]) -> Float[Array, "rows columns"]:
+    def rows(factors):
+        total = jnp.zeros(())
+        for (a, g), (a_all, g_all) in zip(factors, everywhere, strict=True):
+            total += jnp.real((a_all.conj() @ a)[:, None] * jnp.einsum("ko,nlo->knl", g, g_all.conj()))
+        return total.reshape(len(total), -1)
+
+    matrix = jax.lax.map(rows, local, batch_size=min(AT_ONCE, len(local[0][0])))
+    return matrix.reshape(-1, matrix.shape[-1])
 
 
 def _layer_product(a, g, a_all, g_all) -> Float[np.ndarray, "rows columns"]:
@@ -100,7 +116,7 @@ def _layer_product(a, g, a_all, g_all) -> Float[np.ndarray, "rows columns"]:
 def _rows_by_blocks(
     communicator: Communicator, view: RealView, theta, x, chunk_size: int
 ) -> Float[np.ndarray, "rows columns"]:
-    """No derivative is computed on two ranks; those of this rank's blocks are products with those of every block."""
+    """No derivative is computed on two ranks; those of this rank's blocks are multiplied by those of others."""
     components = jax.eval_shape(lambda y: log_psi_components(view.build(theta), y), x[0]).size
     lengths = communicator.gather_objects(len(x))
     size = rows_at_once(max(lengths), components, view.size, chunk_size)
@@ -125,7 +141,8 @@ def _put_columns(communicator: Communicator, part, rows, own, n_columns: list[in
             is_own = rank == communicator.rank
             sent = communicator.broadcast(np.asarray(own) if is_own else np.empty((n, own.shape[1])), rank)
             columns = own if is_own else sent
-        part[:, firsts[rank] : firsts[rank] + n] = _product(rows, columns)
+        if rank >= communicator.rank:
+            part[:, firsts[rank] : firsts[rank] + n] = _product(rows, columns)
 
 
 def _product(rows, columns) -> Num[np.ndarray, "rows columns"]:

@@ -24,7 +24,7 @@ class MinSR(NaturalGradient):
     (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
     For a complex ψ the rows of O and E_L are real and imaginary parts, stacked.
 
-    Each rank holds its rows of T, rank 0 the whole. Beyond the gathering of the factors of `gram_rows`, or there the
+    Each rank holds its rows of O Oᵀ, rank 0 all. Beyond the gathering of the factors of `gram_rows`, or there the
     broadcast of n × n_parameters log-derivatives for each block of rows, a step takes a Gather of rows, a broadcast of
     n numbers and a reduction of n_parameters; with momentum one more of each.
     """
@@ -52,7 +52,7 @@ class MinSR(NaturalGradient):
             weights = solve_centred(rows, residuals, self.shift(batch.step))
         weights = communicator.broadcast(weights)
         if not np.all(np.isfinite(weights)):
-            raise RunError(f"step {batch.step}: minSR: T + lambda has no factor: raise optimizer.diagonal_shift")
+            raise RunError(f"step {batch.step}: minSR: O O^T/n + lambda has no factor: raise optimizer.diagonal_shift")
         start = sum(communicator.gather_objects(len(residual))[: communicator.rank])
         mine = weights[start : start + len(residual)]
         total = communicator.sum_on_root(

@@ -170,13 +170,13 @@ class Communicator:
 
     def barrier(self) -> None:
         """Wait for all ranks."""
-        if self._comm is not None:
+        if self.size > 1:
             self._wait(self._comm.Ibarrier())
 
     def _lengths(self, rows: np.ndarray) -> list[int]:
         """The number of rows of each rank."""
         lengths = np.array([len(rows)] * self.size, np.int64)
-        if self._comm is not None:
+        if self.size > 1:
             self._wait(self._comm.Iallgather(lengths[:1].copy(), lengths))
         return lengths.tolist()
 

@@ -19,6 +19,7 @@ from nqs.renyi import measure_renyi
 from nqs.sampler.passes import SamplingPass
 
 nqs.gram.BLOCK = 1
+nqs.gram.AT_ONCE = 4
 communicator = connect()
 hamiltonian = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
 network = nqs.FeedForward(8, (8,), key=jax.random.key(1), phase=True)

@@ -196,3 +196,11 @@ def test_a_proposal_evaluates_the_wave_function_once(kind):
     once = products(ansatz, x)
     assert once > 0
     assert products(ansatz.moved, ansatz.start(x), x, Flip(jnp.asarray([1]))) <= once
+
+
+def test_a_class_that_replaces_half_of_a_move_is_refused():
+    with pytest.raises(TypeError, match="Half replaces advance"):
+
+        class Half(RBM):
+            def advance(self, cache, x, move):
+                return cache

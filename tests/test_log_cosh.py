@@ -1,4 +1,4 @@
-"""log cosh by arithmetic: to a rounding, with its derivatives, at any argument."""
+"""log cosh without a logarithm: to a rounding, with its derivatives, at any argument."""
 
 import jax
 import jax.numpy as jnp

@@ -79,6 +79,7 @@ def solvers(shift: float = SHIFT) -> dict[str, NaturalGradient]:
 @pytest.mark.parametrize("name", ANSATZE)
 def test_direction_is_that_of_the_definition(name, solver, chunk_size, monkeypatch):
     monkeypatch.setattr(nqs.gram, "BLOCK", 2 * chunk_size * 8 * 2 * 20)
+    monkeypatch.setattr(nqs.gram, "AT_ONCE", chunk_size)
     ansatz, x = ANSATZE[name](), samples()
     energies = sampled_energies(ansatz, x)
     expected = definition(ansatz, x, energies)

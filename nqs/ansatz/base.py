@@ -68,7 +68,15 @@ class Ansatz(eqx.Module):
 
 
 class MovingAnsatz(Ansatz):
-    """An ansatz whose log ratio and new cache are found together: it defines `start` and `moved`."""
+    """An ansatz whose log ratio and new cache are found together: it defines `start` and `moved`.
+
+    Raises `TypeError` for a class that replaces `advance` and not `moved`, which samplers call.
+    """
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "advance" in vars(cls) and "moved" not in vars(cls):
+            raise TypeError(f"{cls.__name__} replaces advance: it has to replace moved as well")
 
     @abc.abstractmethod
     def moved(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> tuple[Inexact[Array, ""], PyTree]:

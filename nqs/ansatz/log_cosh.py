@@ -1,4 +1,4 @@
-"""log cosh: as XLA does it, and in double precision by arithmetic alone."""
+"""log cosh: as XLA does it, and in double precision without a logarithm."""
 
 import math
 
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Inexact
 
 SQRT_2, LOG_2 = math.sqrt(2), math.log(2)
 # The coefficients of s², s⁴, … in [log(1 + s) − log(1 − s)]/s − 2 of Sun Microsystems' fdlibm (e_log.c, 1993).
-REMEZ = (
+COEFFICIENTS = (
     6.666666666666735130e-01,
     3.999999999940941908e-01,
     2.857142874366239149e-01,
@@ -31,11 +31,11 @@ def layer_log_cosh(z: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
     XLA takes logarithms in double precision number by number. This one vector units do, in a quarter of the time; but
     fused into a sum, where nothing is done in vectors, it is the slower one.
     """
-    return _of_doubles(z) if z.dtype == jnp.float64 else log_cosh(z)
+    return _without_logarithm(z) if z.dtype == jnp.float64 else log_cosh(z)
 
 
 @jax.custom_jvp
-def _of_doubles(z: Float[Array, "..."]) -> Float[Array, "..."]:
+def _without_logarithm(z: Float[Array, "..."]) -> Float[Array, "..."]:
     """|z| + log((1 + u)/2) with u = e^{−2|z|}, to a rounding of 1."""
     u = jnp.exp(-2 * jnp.abs(z))
     is_large = u > SQRT_2 - 1
@@ -43,15 +43,15 @@ def _of_doubles(z: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.abs(z) + logarithm - jnp.where(is_large, 0.0, LOG_2)
 
 
-@_of_doubles.defjvp
+@_without_logarithm.defjvp
 def _(primals, tangents):
-    return _of_doubles(*primals), jnp.tanh(primals[0]) * tangents[0]
+    return _without_logarithm(*primals), jnp.tanh(primals[0]) * tangents[0]
 
 
 def _log_near_one(f: Float[Array, "..."]) -> Float[Array, "..."]:
     """log(1 + f) for √½ < 1 + f < √2."""
     s = f / (2 + f)
     squared, rest = s * s, jnp.zeros_like(f)
-    for coefficient in reversed(REMEZ):
+    for coefficient in reversed(COEFFICIENTS):
         rest = squared * (coefficient + rest)
     return f - s * (f - rest)

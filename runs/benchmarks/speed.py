@@ -160,9 +160,9 @@ def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None
     figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(found)), layout="constrained")
     places = np.arange(len(found))
     for k, work in enumerate(WORK[:4]):
-        ratios = np.array([best_peer(best, work) / best["nqs"][1][work] for best in found.values()])
-        middle = np.median(ratios, axis=1)
-        spread = np.abs([ratios.min(axis=1) - middle, ratios.max(axis=1) - middle])
+        ratios = [best_peer(best, work) / best["nqs"][1][work] for best in found.values()]
+        middle = np.array([np.median(r) for r in ratios])
+        spread = np.abs([[r.min() for r in ratios] - middle, [r.max() for r in ratios] - middle])
         axes.barh(places + 0.2 * k - 0.3, middle - 1, 0.18, left=1, xerr=spread, label=work)
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="time of the best peer / time of nqs", yticks=places, yticklabels=list(found))
@@ -199,7 +199,7 @@ def stored(path: Path) -> dict[str, dict[str, tuple[str, Rounds]]]:
                 side: (group.attrs["setting"], {work: values[()] for work, values in group.items()})
                 for side, group in file[case].items()
             }
-            for case in sorted(file, key=(*CASES, *GROWTH).index)
+            for case in sorted(file, key=lambda name: ([*CASES, *GROWTH, name].index(name), name))
         }
 
 
