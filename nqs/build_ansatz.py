@@ -23,6 +23,7 @@ from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.pair_product import PairProduct
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
@@ -53,10 +54,13 @@ def build_ansatz(config: Config, hamiltonian: Hamiltonian) -> Ansatz:
             return _autoregressive(table, precision, hamiltonian, key)
         return _network(table, precision, n_sites, lattice, key)
 
-    ansatz = _of_bounded_size(network)
+    factors = [] if isinstance(table, schema.PairProduct) else [_of_bounded_size(network)]
     if getattr(table, "jastrow", False):
-        factor = Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=config.run.precision)
-        ansatz = Product((ansatz, factor))
+        factors.append(Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=precision))
+    pairing = getattr(table, "pairing", None)
+    if pairing is not None:
+        factors.append(_pair_product(pairing, precision, hamiltonian, jax.random.fold_in(key, 3)))
+    ansatz = Product(tuple(factors)) if len(factors) > 1 else factors[0]
     chosen = build_sector(table, hamiltonian)
     if chosen is None:
         return ansatz
@@ -136,6 +140,20 @@ def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key
         return RBM(n_sites, table.alpha, key=key, **options)
     group = symmetry_group(lattice, table.symmetry)
     return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
+
+
+def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> PairProduct:
+    """Pairs of nearest neighbours have amplitudes about 1, where the Hamiltonian has neighbours; others about 0."""
+    n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
+    if hamiltonian.space.total_sz != 0:
+        raise ValueError("pairing: singlet pairs need total_sz = 0")
+    if getattr(hamiltonian, "marshall", False):
+        raise ValueError("pairing: singlet pairs have the signs of the Hamiltonian that marshall = false leaves")
+    group = np.arange(n_sites)[None] if table.symmetry == "none" else symmetry_group(lattice, table.symmetry)
+    neighbours = np.zeros((n_sites, n_sites))
+    if lattice is not None:
+        neighbours[tuple(lattice.edges().T)] = 1
+    return PairProduct(group, neighbours + neighbours.T, key=key, dtype=dtype, stddev=table.stddev)
 
 
 def _autoregressive(

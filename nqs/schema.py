@@ -14,6 +14,8 @@ from nqs.schema_ansatz import FeedForward as FeedForward
 from nqs.schema_ansatz import Flax as Flax
 from nqs.schema_ansatz import Jastrow as Jastrow
 from nqs.schema_ansatz import Network as Network
+from nqs.schema_ansatz import Pairing as Pairing
+from nqs.schema_ansatz import PairProduct as PairProduct
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
 from nqs.schema_particle_ansatz import Backflow as Backflow
@@ -233,7 +235,7 @@ class Run(Table, frozen=True, kw_only=True):
 
 
 SpinModel = TransverseIsing | Heisenberg | XXZ | J1J2 | SherringtonKirkpatrick | PauliStrings
-SpinAnsatz = RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | Autoregressive | Flax
+SpinAnsatz = RBM | FeedForward | Convolutional | VisionTransformer | Jastrow | PairProduct | Autoregressive | Flax
 AnyParticleAnsatz = Slater | SlaterJastrow | GaussianRBM | Backflow | MessagePassing
 
 

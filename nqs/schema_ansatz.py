@@ -24,9 +24,27 @@ class Sector(Table, frozen=True, kw_only=True):
     spin_flip: Annotated[Literal[1, -1] | None, Meta(description="parity under the flip of all spins")] = None
 
 
+class Pairing(Table, frozen=True, kw_only=True):
+    """The singlet pairs of a pair-product state: one amplitude for each orbit of pairs of sites."""
+
+    symmetry: Annotated[
+        Literal["none", "translation"], Meta(description="amplitudes of pairs of sites free, or tied by translations")
+    ] = "none"
+    stddev: Stddev = 0.1
+
+
 class Network(Kind, frozen=True, kw_only=True):
     sector: Annotated[Sector | None, Meta(description="project on momentum, point_group, spin_flip; none")] = None
     jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
+    pairing: Annotated[
+        Pairing | None, Meta(description="multiply by a pair-product state, for its signs: symmetry, stddev; none")
+    ] = None
+
+
+class PairProduct(Network, tag="pair_product", frozen=True, kw_only=True):
+    """A determinant of singlet pairs, one electron on each site: resonating valence bonds, for total_sz = 0."""
+
+    pairing: Annotated[Pairing, Meta(description="its pairs: symmetry, stddev")] = field(default_factory=Pairing)
 
 
 class RBM(Network, tag="rbm", frozen=True, kw_only=True):

@@ -74,6 +74,12 @@ WRONG_FILES = [
     (RING + '[ansatz]\nkind = "ffn"\nactivation = "than"', "did you mean tanh?"),
     (RING + "[ansatz]\nphase = true\ncomplex = true", "[ansatz] phase: complex parameters give psi its phase"),
     (RING + '[ansatz]\nkind = "vit"\npatch_size = 4', "[ansatz] patch_size = 4: must divide the lengths [6]"),
+    (RING + '[ansatz]\nkind = "pair_product"', "[ansatz] pairing: singlet pairs need total_sz = 0"),
+    (SPINS + "[ansatz]\npairing = {}", "[ansatz] pairing: singlet pairs have the signs"),
+    (
+        SPINS + 'marshall = false\nperiodic = false\n[ansatz.pairing]\nsymmetry = "translation"',
+        "[ansatz] symmetry: translations need a periodic lattice",
+    ),
     (RING + '[ansatz]\nkind = "vit"\nheads = 3', "[ansatz] heads = 3: must divide width = 16"),
     (RING + 'periodic = false\n[ansatz]\nkind = "vit"', "[ansatz] kind: a vit needs a periodic chain"),
     (RING + '[optimizer]\nkind = "sr"\ndiagonal_shift = 0', "[optimizer] diagonal_shift: expected float > 0"),

@@ -1,0 +1,112 @@
+"""The pair-product state: singlet pairs with exactly one electron on each site."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Inexact, Int, Int8, Key
+
+from hamiltonians.space import Flip
+from nqs.ansatz.base import MovingAnsatz
+from nqs.ansatz.dense import flipped_spins
+
+
+class PairProduct(MovingAnsatz):
+    """ψ(x) = ε(x) det [F_{u_k d_l}], u and d the n = n_sites/2 sites of the spins up and down in ascending order.
+
+    F `(n_sites, n_sites)` is symmetric, with a number of `pairing` for each orbit of pairs of sites under a group of
+    permutations. ψ is the amplitude of x in (Σ_ij F_ij c†_i↑ c†_j↓)ⁿ|0⟩, of total spin zero (P. W. Anderson, Science
+    235, 1196, 1987; D. Tahara and M. Imada, J. Phys. Soc. Jpn. 77, 114701, 2008), where ε(x) = ±1 brings the electrons
+    into the order of the sites. A permutation g of the group multiplies ψ by its sign. Other magnetisations have
+    ψ = 0; log ψ is complex, iπ for a negative ψ.
+
+    The cache is u, d and the inverse of F_{u_k d_l}. The exchange of two opposite spins changes a row and a column, and
+    costs O(n²); other moves begin anew.
+    """
+
+    pairing: Float[Array, " n_orbits"]
+    orbits: Int[Array, "n_sites n_sites"]
+
+    def __init__(
+        self,
+        permutations: Int[np.ndarray, "n_elements n_sites"],
+        start: Float[np.ndarray, "n_sites n_sites"],
+        *,
+        key: Key[Array, ""],
+        dtype: str = "float64",
+        stddev: float = 0.1,
+    ):
+        """`permutations` are the group. The amplitude of an orbit is drawn from N(mean of `start` over it, stddev²).
+
+        Raises `ValueError` for an odd number of sites.
+        """
+        if permutations.shape[1] % 2:
+            raise ValueError(f"{permutations.shape[1]} sites cannot all be paired")
+        orbits = pair_orbits(permutations)
+        means = np.bincount(orbits.ravel(), start.ravel()) / np.bincount(orbits.ravel())
+        self.orbits = jnp.asarray(orbits, jnp.int32)
+        self.pairing = jnp.asarray(means, dtype) + stddev * jax.random.normal(key, means.shape, dtype)
+
+    def __call__(self, x: Int8[Array, " n_sites"]) -> Complex[Array, ""]:
+        up, down = _sites(x)
+        sign, log_modulus = jnp.linalg.slogdet(self._amplitudes()[up[:, None], down])
+        inversions = jnp.sum(jnp.where(x > 0, jnp.cumsum(x < 0), 0))
+        log_psi = _log(sign * (-1) ** (inversions % 2)) + log_modulus
+        return jnp.where(jnp.sum(x) == 0, log_psi, -jnp.inf)
+
+    def start(self, x: Int8[Array, " n_sites"]):
+        up, down = _sites(x)
+        return up, down, jnp.linalg.inv(self._amplitudes()[up[:, None], down])
+
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        if len(move.sites) != 2:
+            changed = move.apply(x)
+            return self(changed) - self(x), self.start(changed)
+        spins = flipped_spins(x, move)
+        exchanged = self._exchanged(cache, *jnp.where(spins[0] > 0, move.sites, move.sites[::-1]))
+        acts, stays = spins[0] * spins[1] < 0, jnp.all(spins == 0)
+        ratio = jnp.where(acts, exchanged[0], jnp.where(stays, 0, -jnp.inf))
+        return ratio, jax.tree.map(lambda new, old: jnp.where(acts, new, old), exchanged[1], cache)
+
+    def _exchanged(self, cache, left: Int[Array, ""], entered: Int[Array, ""]):
+        """`moved` for a spin up that leaves the site `left` and enters another.
+
+        With A the matrix of the cache, row k and column m become r = F_{entered, d} and c = F_{u, left}, but their
+        common element f = F_{entered, left}: det A′/det A = (r A⁻¹)_k (A⁻¹c)_m + (A⁻¹)_mk (f − r A⁻¹ c), and
+        the inverse of A′ = A + e_k u + v e_m is found by the formula of Woodbury with w = A⁻¹v. Electrons change places
+        as well: a sign.
+        """
+        up, down, inverse = cache
+        amplitudes = self._amplitudes()
+        k, m = jnp.argmax(up == left), jnp.argmax(down == entered)
+        row, column, element = amplitudes[entered, down], amplitudes[up, left], amplitudes[entered, left]
+        by_row, by_column = row @ inverse, inverse @ column
+        mixed = row @ by_column
+        ratio = by_row[k] * by_column[m] + inverse[m, k] * (element - mixed)
+        same = amplitudes[left, left] + amplitudes[entered, entered]
+        u = by_row.at[k].add(-1)
+        w = (by_column + (2 * element - same) * inverse[:, k]).at[m].add(-1)
+        cross = mixed - same + element + (2 * element - same) * u[k]
+        from_row = (1 + w[m]) * u - cross * inverse[m]
+        from_column = by_row[k] * inverse[m] - inverse[m, k] * u
+        change = (jnp.outer(inverse[:, k], from_row) + jnp.outer(w, from_column)) / ratio
+        return _log(-ratio), (up.at[k].set(entered), down.at[m].set(left), inverse - change)
+
+    def _amplitudes(self) -> Float[Array, "n_sites n_sites"]:
+        return self.pairing[self.orbits]
+
+
+def pair_orbits(permutations: Int[np.ndarray, "n_elements n_sites"]) -> Int[np.ndarray, "n_sites n_sites"]:
+    """The number of the orbit of each pair of sites (i, j), the same as that of (j, i), under a group."""
+    n_sites = permutations.shape[1]
+    images = permutations[:, :, None] * n_sites + permutations[:, None, :]
+    first = np.minimum(images, np.swapaxes(images, 1, 2)).min(axis=0)
+    return np.unique(first, return_inverse=True)[1].reshape(n_sites, n_sites)
+
+
+def _sites(x: Int8[Array, " n_sites"]) -> tuple[Int[Array, " n_up"], Int[Array, " n_down"]]:
+    order = jnp.argsort(-x, stable=True)
+    return order[: len(x) // 2], order[len(x) // 2 :]
+
+
+def _log(value: Inexact[Array, ""]) -> Complex[Array, ""]:
+    return jnp.log(value.astype(jnp.result_type(value, jnp.complex64)))

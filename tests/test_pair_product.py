@@ -1,0 +1,126 @@
+"""Pair-product states: against second quantisation written out, and by what is known exactly of singlets."""
+
+from itertools import permutations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import all_local_energies, log_psi, rbm
+from test_gradient import assert_is_the_slope
+
+from hamiltonians.exact import all_states, sparse_matrix
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.lattice import EdgeList, Lattice
+from hamiltonians.space import Flip, Spins
+from hamiltonians.symmetry import symmetry_group
+from nqs.ansatz.base import Ansatz
+from nqs.ansatz.pair_product import PairProduct
+from nqs.ansatz.product import Product
+
+RING = Lattice("chain", (6,))
+
+
+def free(n_sites: int, stddev: float = 1.0, seed: int = 0) -> PairProduct:
+    start = np.zeros((n_sites, n_sites))
+    return PairProduct(np.arange(n_sites)[None], start, key=jax.random.key(seed), stddev=stddev)
+
+
+def balanced(n_sites: int) -> np.ndarray:
+    return all_states(Spins(n_sites, 0.0))
+
+
+def sign_of(order) -> int:
+    return round(np.linalg.det(np.eye(len(order))[list(order)]))
+
+
+def test_it_is_the_amplitude_of_pairs_of_electrons():
+    """Σ over all ways to pair ups and downs, each with the sign that brings c†_u c†_d c†_u′ c†_d′ … into order."""
+    ansatz, states = free(6), balanced(6)
+    amplitudes = np.asarray(ansatz.pairing[ansatz.orbits])
+    expected = []
+    for x in states:
+        up, down = np.flatnonzero(x > 0), np.flatnonzero(x < 0)
+        total = 0.0
+        for partners in permutations(down):
+            operators = np.ravel(np.column_stack([up, partners]))
+            total += sign_of(np.argsort(operators)) * np.prod(amplitudes[up, list(partners)])
+        expected.append(total)
+    psi = np.exp(np.asarray(log_psi(ansatz, states)))
+    overall = sign_of(np.argsort([0, 3, 1, 4, 2, 5]))
+    np.testing.assert_allclose(psi, overall * np.array(expected), atol=1e-12)
+
+
+def test_it_has_total_spin_zero():
+    """Σ_{i<j} S_i·S_j = (S² − 3N/4)/2 of every configuration."""
+    n = 8
+    everywhere = EdgeList(n, tuple((i, j) for i in range(n) for j in range(i)))
+    energies = all_local_energies(Heisenberg(everywhere, marshall=False), free(n), balanced(n), 64)
+    np.testing.assert_allclose(energies, -3 * n / 8, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [6, 10])
+def test_pairs_of_a_fermi_sea_are_the_state_of_haldane_and_shastry(n):
+    """With J_ij = (π/N)²/sin²(π(i − j)/N) its energy is −π²(N + 5/N)/24 (B. S. Shastry, Phys. Rev. Lett. 60, 639)."""
+    distance = np.subtract.outer(np.arange(n), np.arange(n))
+    sea = np.sum([np.cos(2 * np.pi * k * distance / n) for k in range(-(n // 4), n // 4 + 1)], axis=0)
+    ansatz = PairProduct(symmetry_group(Lattice("chain", (n,)), "translation"), sea, key=jax.random.key(0), stddev=0.0)
+    pairs = tuple((i, j) for i in range(n) for j in range(i))
+    couplings = [(np.pi / n / np.sin(np.pi * (i - j) / n)) ** 2 for i, j in pairs]
+    model = Heisenberg(EdgeList(n, pairs), couplings, marshall=False)
+    energies = all_local_energies(model, ansatz, balanced(n), 64)
+    np.testing.assert_allclose(energies, -(np.pi**2) * (n + 5 / n) / 24, rtol=1e-9)
+
+
+@pytest.mark.parametrize("extent", [(6,), (8,), (4, 4)])
+def test_translations_multiply_it_by_their_sign(extent):
+    group = symmetry_group(Lattice("chain" if len(extent) == 1 else "square", extent), "translation")
+    n = group.shape[1]
+    ansatz = PairProduct(group, np.zeros((n, n)), key=jax.random.key(1), stddev=1.0)
+    x = np.asarray(Spins(n, 0.0).random(jax.random.key(2)))
+    psi = np.exp(np.asarray(log_psi(ansatz, jnp.asarray(x[group]))))
+    np.testing.assert_allclose(psi / psi[0], [sign_of(g) for g in group], atol=1e-10)
+    assert len(ansatz.pairing) == {(6,): 4, (8,): 5, (4, 4): 10}[extent]
+
+
+def test_it_vanishes_at_other_magnetisations():
+    ansatz, x = free(6), jnp.asarray([1, 1, -1, -1, 1, -1], jnp.int8)
+    assert np.real(ansatz(x.at[2].set(1))) == -np.inf
+    cache = ansatz.start(x)
+    for sites, expected in (([0, 1], -np.inf), ([6, 3], -np.inf), ([6, 6], 0)):
+        log_ratio, _ = ansatz.moved(cache, x, Flip(jnp.asarray(sites)))
+        assert np.real(log_ratio) == expected
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
+    """Exchanges of one pair of opposite spins, or of two."""
+    n = 12
+    ansatz = Product((rbm("float64", n_sites=n), free(n)))
+    advance = eqx.filter_jit(lambda cache, x, move: ansatz.moved(cache, x, move))
+    rng, x = np.random.default_rng(3), Spins(n, 0.0).random(jax.random.key(4))
+    cache, log_before = ansatz.start(x), ansatz(x)
+    for _ in range(1000):
+        up, down = rng.permutation(np.flatnonzero(x > 0)), rng.permutation(np.flatnonzero(x < 0))
+        move = Flip(jnp.asarray(rng.permutation(np.concatenate([up[: width // 2], down[: width // 2]]))))
+        log_ratio, changed = advance(cache, x, move)
+        log_after = log_psi(ansatz, move.apply(x)[None])[0]
+        assert abs(np.expm1(log_ratio - (log_after - log_before))) < 1e-8
+        if np.log(rng.random()) < 2 * np.real(log_ratio):
+            x, cache, log_before = move.apply(x), changed, log_after
+    _, down, inverse = cache[1]
+    assert set(np.asarray(down).tolist()) == set(np.flatnonzero(x < 0).tolist())
+    matrix = np.asarray(ansatz.factors[1].pairing[ansatz.factors[1].orbits])[np.asarray(cache[1][0])[:, None], down]
+    np.testing.assert_allclose(inverse @ matrix, np.eye(n // 2), atol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [None, rbm, lambda: rbm("complex128")], ids=["alone", "rbm", "rbm_complex"])
+def test_local_energies_and_gradient_are_those_of_the_exact_sums(factor):
+    model = Heisenberg(RING, marshall=False)
+    ansatz: Ansatz = free(6) if factor is None else Product((factor(), free(6)))
+    states = balanced(6)
+    psi = np.exp(np.asarray(log_psi(ansatz, states)))
+    expected = (sparse_matrix(model) @ psi) / psi
+    np.testing.assert_allclose(all_local_energies(model, ansatz, states, 5), expected, rtol=1e-10, atol=1e-10)
+    assert_is_the_slope(model, ansatz)
