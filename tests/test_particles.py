@@ -119,6 +119,17 @@ def test_two_hard_spheres_reach_their_exact_energy():
     assert measured["energy_error"] < 2e-3
 
 
+@pytest.mark.parametrize(("r_s", "determinant", "correlated"), [(1, 8.491481, 7.9590), (5, -0.812549, -1.1195)])
+def test_the_first_jastrow_factor_of_a_gas_has_the_range_of_its_correlations(r_s, determinant, correlated):
+    """Before any step it finds most of the correlation energy, beside full configuration interaction."""
+    gas = f'[hamiltonian]\nkind = "electron_gas"\nn_up = 7\nn_down = 7\nr_s = {r_s}\n'
+    frozen = '[ansatz]\nkind = "slater_jastrow"\n[optimizer]\nkind = "sgd"\nlearning_rate = 1e-12\n'
+    run = vmc(gas + frozen + "[sampler]\nn_chains = 128\nn_samples = 128\n")
+    measured = run.run(1, measure_samples=1024, measure_burn_in=50).measured
+    assert measured["energy_error"] < 0.05 * (determinant - correlated)
+    assert determinant - measured["energy"] > 0.7 * (determinant - correlated)
+
+
 def test_exchanges_are_proposed_in_proportion():
     table = "[sampler]\nmove = {gaussian = 3, exchange = 1}\n"
     sampler = vmc(DOT.replace("n_up = 1", "n_up = 5") + '[ansatz]\nkind = "slater"\n' + table).sampler
