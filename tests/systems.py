@@ -22,6 +22,7 @@ from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.pair_product import PairProduct
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.rbm import RBM
@@ -63,6 +64,12 @@ def netket_rbm(dtype: type) -> FlaxAnsatz:
     return FlaxAnsatz(model, N_SITES, key=jax.random.key(2))
 
 
+def pair_product(n_sites: int = N_SITES) -> PairProduct:
+    """Any two sites have an amplitude of their own."""
+    start = np.zeros((n_sites, n_sites))
+    return PairProduct(np.arange(n_sites)[None], start, key=jax.random.key(0), stddev=1.0)
+
+
 ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "rbm": rbm,
     "rbm_visible": lambda: rbm(visible_bias=True),
@@ -91,6 +98,14 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     ),
     "flax": lambda: netket_rbm(float),
     "flax_complex": lambda: netket_rbm(complex),
+}
+
+# Those that are zero at any other magnetisation.
+SINGLETS: dict[str, Callable[[], Ansatz]] = {
+    "pair_product": lambda: pair_product(),
+    "pair_product_rbm": lambda: Product((rbm(), pair_product())),
+    "pair_product_rbm_complex": lambda: Product((rbm("complex128"), pair_product())),
+    "pair_product_projected": lambda: Projected(pair_product(), sector(RING, N_SITES, (3,), None, -1)),
 }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from systems import ANSATZE, HAMILTONIANS, N_SITES
+from systems import ANSATZE, HAMILTONIANS, N_SITES, SINGLETS
 
 import nqs
 from nqs.parameters import RealView
@@ -24,15 +24,20 @@ MOVES = {
     "exchange": ("heisenberg_marshall", EXCHANGE),
     "exchange_global": ("heisenberg_marshall", (EXCHANGE, nqs.GlobalFlip())),
 }
+OF_SINGLETS = {
+    "unrotated": ("heisenberg", EXCHANGE),
+    "unrotated_global": ("heisenberg", (EXCHANGE, nqs.GlobalFlip())),
+}
 PAIRS = [(name, optimizer, "flip") for name in ANSATZE for optimizer in OPTIMIZERS]
 PAIRS += [(name, "sgd", move) for name in ANSATZE for move in list(MOVES)[1:]]
+PAIRS += [(name, optimizer, move) for name in SINGLETS for optimizer in OPTIMIZERS for move in OF_SINGLETS]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ansatz", "optimizer", "move"), PAIRS)
 def test_two_steps(ansatz, optimizer, move):
-    hamiltonian, proposals = MOVES[move]
-    model = ANSATZE[ansatz]()
+    hamiltonian, proposals = (MOVES | OF_SINGLETS)[move]
+    model = (ANSATZE | SINGLETS)[ansatz]()
     sampler = nqs.Metropolis(proposals, n_chains=8, n_samples=32)
     vmc = nqs.VMC(HAMILTONIANS[hamiltonian], model, sampler, OPTIMIZERS[optimizer], seed=1)
     result = vmc.run(2, measure_samples=32, measure_burn_in=5)
