@@ -32,7 +32,7 @@ class PairJastrow(Ansatz):
 
     s is the `distance` of the geometry, ℓ its length, b = exp(`log_rate`), and a the cusp ∂u/∂s at s = 0, which the
     powers up to K = `n_powers` leave as it is; K = 1 is the Padé–Jastrow factor. The first row of the parameters
-    belongs to pairs of equal spins, the second to the others.
+    belongs to pairs of equal spins, the second to the others; ℓ/b begins as the `spacing` of the geometry.
     """
 
     log_rate: Float[Array, " kinds"]
@@ -43,7 +43,7 @@ class PairJastrow(Ansatz):
 
     def __init__(self, geometry: Geometry, n_up: int, cusps: Cusps, n_powers: int = 4, *, dtype: str = "float64"):
         self.geometry, self.n_up, self.cusps = geometry, n_up, cusps
-        self.log_rate = jnp.zeros(2, dtype)
+        self.log_rate = jnp.full(2, np.log(geometry.length / geometry.spacing), dtype)
         self.coefficients = jnp.zeros((2, n_powers - 1), dtype)
 
     def __call__(self, x: Float[Array, "n_particles dim"]) -> Float[Array, ""]:
