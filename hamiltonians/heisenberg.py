@@ -77,9 +77,10 @@ class Heisenberg(SpinHamiltonian):
         n_sites = self.space.n_sites
         if not self.lattice.is_even_ring or self.space.total_sz not in (None, 0) or np.any(self.longitudinal_field):
             return None
-        j, j2 = self.coupling[0], self.second_coupling[0]
-        if np.ptp(self.coupling) != 0 or np.ptp(self.second_coupling) != 0 or j <= 0:
+        first, second = np.unique(self.coupling), np.unique(self.second_coupling)
+        if len(first) > 1 or len(second) > 1 or first[0] <= 0:
             return None
+        j, j2 = first[0], second[0] if len(second) else 0.0
         if self.anisotropy == 1 and j2 == 0:
             return float(j * ring_energy(n_sites))
         if self.anisotropy == 0 and j2 == 0:

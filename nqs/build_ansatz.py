@@ -23,6 +23,7 @@ from nqs.ansatz.feed_forward import FeedForward
 from nqs.ansatz.flax import FlaxAnsatz
 from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.mean_field import boundary_signs, mean_field_pairs
 from nqs.ansatz.pair_product import PairProduct
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
@@ -143,17 +144,23 @@ def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key
 
 
 def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> PairProduct:
-    """Pairs of nearest neighbours have amplitudes about 1, where the Hamiltonian has neighbours; others about 0."""
+    """The pairs of a mean field about which they are drawn, where the Hamiltonian has a lattice."""
     n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
     if hamiltonian.space.total_sz != 0:
         raise ValueError("pairing: singlet pairs need total_sz = 0")
     if getattr(hamiltonian, "marshall", False):
         raise ValueError("pairing: singlet pairs have the signs of the Hamiltonian that marshall = false leaves")
-    group = np.arange(n_sites)[None] if table.symmetry == "none" else symmetry_group(lattice, table.symmetry)
-    neighbours = np.zeros((n_sites, n_sites))
-    if lattice is not None:
-        neighbours[tuple(lattice.edges().T)] = 1
-    return PairProduct(group, neighbours + neighbours.T, key=key, dtype=dtype, stddev=table.stddev)
+    if n_sites**2 > 2 * MAX_PARAMETERS:
+        raise ValueError(f"pairing: {n_sites} sites have more than {MAX_PARAMETERS:.0e} pairs")
+    pairs = mean_field_pairs(lattice) if isinstance(lattice, Graph) else np.zeros((n_sites, n_sites))
+    group, signs = np.arange(n_sites)[None], None
+    if table.symmetry == "translation":
+        try:
+            group = symmetry_group(lattice, table.symmetry)
+        except ValueError as error:
+            raise ValueError(f"pairing.{error}") from error
+        signs = boundary_signs(lattice) if isinstance(lattice, Graph) else None
+    return PairProduct(group, pairs, signs, key=key, dtype=dtype, stddev=table.stddev)
 
 
 def _autoregressive(

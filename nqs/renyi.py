@@ -68,11 +68,13 @@ class Replicas(MovingAnsatz):
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
 
     def moved(self, cache, x: Int8[Array, " all_sites"], move: Flip):
-        images, moves = x[self.images], Flip(self.inverses[:, move.sites])
-        ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], images, moves)
-        logs = cache[1] + ratios
-        after = jax.vmap(lambda image, m: m.apply(image))(images, moves)
-        return self._log_sum(after, logs) - self._log_sum(images, cache[1]), (caches, logs)
+        images, after = x[self.images], move.apply(x)[self.images]
+        if self.n_up is None:
+            ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], images, Flip(self.inverses[:, move.sites]))
+            new = caches, cache[1] + ratios
+        else:  # ψ may be zero outside the magnetisation, and there is no ratio to get back by
+            new = self.start(move.apply(x))
+        return self._log_sum(after, new[1]) - self._log_sum(images, cache[1]), new
 
     def terms(self, x: Int8[Array, " all_sites"], is_first: Bool[Array, ""]) -> dict[str, Float[Array, ""]]:
         """Re w_A/p and Re w_A′/p, where p is the weight of the sample: |w_A| + |w_A′|, or |w_A| in the first step."""

@@ -10,6 +10,7 @@ from msgspec.structs import fields
 from nqs import schema
 from nqs.errors import InputError
 from nqs.schema import Config
+from nqs.schema_table import inner_tables
 
 
 def explain(error: msgspec.ValidationError, content: dict[str, Any], name: str) -> NoReturn:
@@ -52,12 +53,12 @@ def struct_at(path: list[str], content: dict[str, Any]) -> type[msgspec.Struct] 
     if not path:
         return Config
     kinds = {field.name: _structs(field.type) for field in fields(Config)}.get(path[0], [])
-    if len(path) > 1 or not kinds:
+    if not kinds:
         return None
-    if len(kinds) == 1:
-        return kinds[0]
     kind = content[path[0]].get("kind") if isinstance(content[path[0]], dict) else None
-    return next((struct for struct in kinds if struct.__struct_config__.tag == kind), schema.Kind)
+    of_kind = next((struct for struct in kinds if struct.__struct_config__.tag == kind), schema.Kind)
+    found = kinds[0] if len(kinds) == 1 else of_kind
+    return found if len(path) == 1 else dict(inner_tables(found)).get(path[1]) if len(path) == 2 else None
 
 
 def _kinds(path: list[str]) -> list[str]:

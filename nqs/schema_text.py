@@ -6,14 +6,19 @@ import msgspec
 from msgspec.structs import fields
 
 from nqs.schema import Config
+from nqs.schema_table import inner_tables
 
 
 def describe() -> str:
     """Every table, kind and key with its type, its default and what it means."""
     lines = []
     for table in fields(Config):
-        for struct in [table.type] if isinstance(table.type, type) else get_args(table.type):
-            lines += [*describe_table(table.name, struct), ""]
+        structs = [table.type] if isinstance(table.type, type) else get_args(table.type)
+        inner = dict(pair for struct in structs for pair in inner_tables(struct))
+        for name, struct in [(table.name, s) for s in structs] + [
+            (f"{table.name}.{key}", s) for key, s in inner.items()
+        ]:
+            lines += [*describe_table(name, struct), ""]
     return "\n".join(lines)
 
 

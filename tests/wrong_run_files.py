@@ -78,7 +78,7 @@ WRONG_FILES = [
     (SPINS + "[ansatz]\npairing = {}", "[ansatz] pairing: singlet pairs have the signs"),
     (
         SPINS + 'marshall = false\nperiodic = false\n[ansatz.pairing]\nsymmetry = "translation"',
-        "[ansatz] symmetry: translations need a periodic lattice",
+        "[ansatz] pairing.symmetry: translations need a periodic lattice",
     ),
     (RING + '[ansatz]\nkind = "vit"\nheads = 3', "[ansatz] heads = 3: must divide width = 16"),
     (RING + 'periodic = false\n[ansatz]\nkind = "vit"', "[ansatz] kind: a vit needs a periodic chain"),

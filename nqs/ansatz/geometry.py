@@ -12,19 +12,18 @@ from hamiltonians.space import Particles
 class Geometry(eqx.Module):
     """The lattice vectors of a cell as constants of a wave function, which are not among its parameters.
 
-    `cell` is None in open space, where `length` is the scale of the system: the width of its ground state. `spacing` is
-    the edge of a particle's share of a cell, (volume/N)^(1/d), and the same as `length` in open space.
+    `length` is the edge of a particle's share of the cell, (volume/N)^(1/d). In open space `cell` is None and `length`
+    the scale of the system: the width of its ground state.
     """
 
     cell: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
     length: float = eqx.field(static=True)
-    spacing: float = eqx.field(static=True)
 
     def __init__(self, space: Particles):
         self.cell = None if space.cell is None else tuple(map(tuple, space.cell.tolist()))
-        self.length = space.spread if space.cell is None else float(abs(np.linalg.det(space.cell)) ** (1 / space.dim))
-        share = 1 if space.cell is None else space.n_particles
-        self.spacing = self.length / share ** (1 / space.dim)
+        self.length = space.spread
+        if space.cell is not None:
+            self.length = float((abs(np.linalg.det(space.cell)) / space.n_particles) ** (1 / space.dim))
 
     def fractions(self, r: Inexact[Array, "*batch dim"]) -> Inexact[Array, "*batch dim"]:
         """The coordinates u of r = Σ_a u_a a_a along the lattice vectors."""

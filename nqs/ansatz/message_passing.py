@@ -93,8 +93,7 @@ class MessagePassing(Ansatz):
     def __call__(self, x: Float[Array, "n_particles dim"]) -> Inexact[Array, ""]:
         x = x.astype(self.embedding.dtype)
         particles = self._particles(x)
-        length = self.geometry.length / len(x) ** (1 / x.shape[1])
-        moved = x + length * self._read(particles, self.backflow)
+        moved = x + self.geometry.length * self._read(particles, self.backflow)
         factors = jnp.split(self._read(particles, self.jastrow), self.n_determinants, axis=1)
         if self.coefficients is None:
             return self.slater.of(moved, self._log_factors(factors[0]))

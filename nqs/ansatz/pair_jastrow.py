@@ -32,19 +32,19 @@ class PairJastrow(Ansatz):
 
     s is the `distance` of the geometry, ℓ its length, b = exp(`log_rate`), and a the cusp ∂u/∂s at s = 0, which the
     powers up to K = `n_powers` leave as it is; K = 1 is the Padé–Jastrow factor. The first row of the parameters
-    belongs to pairs of equal spins, the second to the others; ℓ/b begins as the `spacing` of the geometry.
+    belongs to pairs of equal spins, the second to the others.
     """
 
     log_rate: Float[Array, " kinds"]
-    coefficients: Float[Array, "kinds n_powers_minus_one"]
+    powers: Float[Array, "kinds n_powers_minus_one"]
     geometry: Geometry
     cusps: Cusps = eqx.field(static=True)
     n_up: int = eqx.field(static=True)
 
     def __init__(self, geometry: Geometry, n_up: int, cusps: Cusps, n_powers: int = 4, *, dtype: str = "float64"):
         self.geometry, self.n_up, self.cusps = geometry, n_up, cusps
-        self.log_rate = jnp.full(2, np.log(geometry.length / geometry.spacing), dtype)
-        self.coefficients = jnp.zeros((2, n_powers - 1), dtype)
+        self.log_rate = jnp.zeros(2, dtype)
+        self.powers = jnp.zeros((2, n_powers - 1), dtype)
 
     def __call__(self, x: Float[Array, "n_particles dim"]) -> Float[Array, ""]:
         first, second = pairs(len(x))
@@ -54,6 +54,6 @@ class PairJastrow(Ansatz):
         q = s / (1 + jnp.exp(self.log_rate)[kind] * s)
         slopes = jnp.asarray(np.array(self.cusps)[kind] * length, q.dtype)
         total = jnp.zeros_like(q)
-        for coefficients in self.coefficients.T[::-1]:
+        for coefficients in self.powers.T[::-1]:
             total = (total + coefficients[kind]) * q
         return jnp.sum((total + slopes) * q)

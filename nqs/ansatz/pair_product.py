@@ -13,37 +13,44 @@ from nqs.ansatz.dense import flipped_spins
 class PairProduct(MovingAnsatz):
     """ψ(x) = ε(x) det [F_{u_k d_l}], u and d the n = n_sites/2 sites of the spins up and down in ascending order.
 
-    F `(n_sites, n_sites)` is symmetric, with a number of `pairing` for each orbit of pairs of sites under a group of
-    permutations. ψ is the amplitude of x in (Σ_ij F_ij c†_i↑ c†_j↓)ⁿ|0⟩, of total spin zero (P. W. Anderson, Science
-    235, 1196, 1987; D. Tahara and M. Imada, J. Phys. Soc. Jpn. 77, 114701, 2008), where ε(x) = ±1 brings the electrons
-    into the order of the sites. A permutation g of the group multiplies ψ by its sign. Other magnetisations have
-    ψ = 0; log ψ is complex, iπ for a negative ψ.
+    F_ij = σ_ij f_o is symmetric, with a number f of `pairing` for each orbit o of pairs of sites under a group of
+    permutations, and given signs σ. ψ is the amplitude of x in (Σ_ij F_ij c†_i↑ c†_j↓)ⁿ|0⟩, of total spin zero (P. W.
+    Anderson, Science 235, 1196, 1987; D. Tahara and M. Imada, J. Phys. Soc. Jpn. 77, 114701, 2008), where ε(x) = ±1
+    brings the electrons into the order of the sites. Without σ a permutation g of the group multiplies ψ by its sign.
+    Other magnetisations have ψ = 0; log ψ is complex, iπ for a negative ψ.
 
     The cache is u, d and the inverse of F_{u_k d_l}. The exchange of two opposite spins changes a row and a column, and
-    costs O(n²); other moves begin anew.
+    costs O(n²); other moves begin anew. From a configuration with ψ = 0 every exchange leads to a larger one.
     """
 
     pairing: Float[Array, " n_orbits"]
     orbits: Int[Array, "n_sites n_sites"]
+    signs: Int8[Array, "n_sites n_sites"]
 
     def __init__(
         self,
         permutations: Int[np.ndarray, "n_elements n_sites"],
         start: Float[np.ndarray, "n_sites n_sites"],
+        signs: Int[np.ndarray, "n_sites n_sites"] | None = None,
         *,
         key: Key[Array, ""],
         dtype: str = "float64",
         stddev: float = 0.1,
     ):
-        """`permutations` are the group. The amplitude of an orbit is drawn from N(mean of `start` over it, stddev²).
+        """`permutations` are the group; `signs` are 1, −1 or, for F_ij = 0, 0, and 1 unless given.
 
-        Raises `ValueError` for an odd number of sites.
+        The number of an orbit is drawn from N(mean of `start` over it, stddev²). Raises `ValueError` for an odd number
+        of sites.
         """
         if permutations.shape[1] % 2:
             raise ValueError(f"{permutations.shape[1]} sites cannot all be paired")
-        orbits = pair_orbits(permutations)
-        means = np.bincount(orbits.ravel(), start.ravel()) / np.bincount(orbits.ravel())
-        self.orbits = jnp.asarray(orbits, jnp.int32)
+        signs = np.ones(start.shape, int) if signs is None else signs
+        orbits, acts = pair_orbits(permutations), signs.ravel() != 0
+        orbits = np.unique(np.where(signs == 0, orbits[0, 0], orbits), return_inverse=True)[1]
+        counts = np.bincount(orbits.ravel()[acts])
+        means = np.bincount(orbits.ravel()[acts], (signs * start).ravel()[acts]) / counts
+        self.orbits = jnp.asarray(orbits.reshape(start.shape), jnp.int32)
+        self.signs = jnp.asarray(signs, jnp.int8)
         self.pairing = jnp.asarray(means, dtype) + stddev * jax.random.normal(key, means.shape, dtype)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Complex[Array, ""]:
@@ -89,17 +96,20 @@ class PairProduct(MovingAnsatz):
         from_row = (1 + w[m]) * u - cross * inverse[m]
         from_column = by_row[k] * inverse[m] - inverse[m, k] * u
         change = (jnp.outer(inverse[:, k], from_row) + jnp.outer(w, from_column)) / ratio
+        ratio = jnp.where(jnp.all(jnp.isfinite(inverse)), ratio, jnp.inf)
         return _log(-ratio), (up.at[k].set(entered), down.at[m].set(left), inverse - change)
 
     def _amplitudes(self) -> Float[Array, "n_sites n_sites"]:
-        return self.pairing[self.orbits]
+        return self.signs * self.pairing[self.orbits]
 
 
 def pair_orbits(permutations: Int[np.ndarray, "n_elements n_sites"]) -> Int[np.ndarray, "n_sites n_sites"]:
     """The number of the orbit of each pair of sites (i, j), the same as that of (j, i), under a group."""
     n_sites = permutations.shape[1]
-    images = permutations[:, :, None] * n_sites + permutations[:, None, :]
-    first = np.minimum(images, np.swapaxes(images, 1, 2)).min(axis=0)
+    first = np.full((n_sites, n_sites), n_sites**2)
+    for g in permutations:
+        images = g[:, None] * n_sites + g
+        np.minimum(first, np.minimum(images, images.T), out=first)
     return np.unique(first, return_inverse=True)[1].reshape(n_sites, n_sites)
 
 

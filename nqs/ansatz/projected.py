@@ -42,7 +42,7 @@ class Projected(MovingAnsatz):
         """Whether |Σ_g χ_g* ψ(g x)| / Σ_g |ψ(g x)| is of the order of the rounding."""
         logs = jax.vmap(self.ansatz)(self._images(x))
         share = jnp.exp(jnp.real(self._log_sum(logs)) - jax.nn.logsumexp(jnp.real(logs)))
-        return share < 100 * jnp.finfo(share.dtype).eps * jnp.maximum(1, jnp.max(jnp.abs(logs)))
+        return ~(share >= 100 * jnp.finfo(share.dtype).eps * jnp.maximum(1, jnp.max(jnp.abs(logs))))
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda p: p.ansatz, self, ansatz)))

@@ -64,7 +64,6 @@ class Metropolis(Sampler):
     def draw(self, ansatz: Ansatz, step_key, chains, x, extra_sweeps):
         keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
         shared_key = jax.random.fold_in(step_key, SHARED)
-        caches = jax.vmap(ansatz.start)(x)
         zero = jnp.zeros(())
 
         def one_sweep(index, state):
@@ -76,15 +75,18 @@ class Metropolis(Sampler):
             state = jax.lax.fori_loop(first, last, one_sweep, state)
             return state, state[0]
 
-        state = (x, caches, SamplerInfo(zero, zero))
-        indices = jnp.arange(self.samples_per_chain)
-        (x, _, info), samples = jax.lax.scan(one_sample, state, indices)
+        state = (x, SamplerInfo(zero, zero))
+        (x, info), samples = jax.lax.scan(one_sample, state, jnp.arange(self.samples_per_chain))
         return jnp.swapaxes(samples, 0, 1), x, info
 
 
 def sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state, beta=1.0):
-    """A sweep of |ψ|^{2β}: the new `state`, which is the configurations, their caches and what happened so far."""
-    n_sites = state[0].shape[-1]
+    """A sweep of |ψ|^{2β}: the new `state`, which is the configurations and what happened so far.
+
+    Caches live for a sweep: what rounding adds up to in them ends there.
+    """
+    x, info = state
+    n_sites = x.shape[-1]
     n_proposals = n_sites + 1
 
     def toss(key):
@@ -124,4 +126,6 @@ def sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state, b
         info = SamplerInfo(info.n_accepted + jnp.sum(accept), info.n_proposed + jnp.sum(is_made))
         return (keep(proposed, x), jax.tree.map(keep, advanced, caches), info), None
 
-    return jax.lax.scan(one_proposal, state, (draws, log_uniform, is_made, choices))[0]
+    state = (x, jax.vmap(ansatz.start)(x), info)
+    (x, _, info), _ = jax.lax.scan(one_proposal, state, (draws, log_uniform, is_made, choices))
+    return x, info

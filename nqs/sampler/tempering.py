@@ -74,20 +74,20 @@ class Tempering(Sampler):
         zeros = SamplerInfo(jnp.zeros(()), jnp.zeros(()))
 
         def one_sweep(index, state):
-            x, ends, caches, info = state
+            x, ends, info = state
 
-            def of_level(beta, keys, x, caches):
-                return sweep(self.metropolis, ansatz, shared_key, keys, index, (x, caches, zeros), beta)
+            def of_level(beta, keys, x):
+                return sweep(self.metropolis, ansatz, shared_key, keys, index, (x, zeros), beta)
 
-            x, caches, made = jax.vmap(of_level)(betas, keys, x, caches)
+            x, made = jax.vmap(of_level)(betas, keys, x)
             log_psi = jnp.real(jax.vmap(jax.vmap(ansatz))(x)).astype(float)
             order, swapped = swaps(swap_keys, index, betas, log_psi)
-            x, ends, caches = jax.tree.map(lambda leaf: _ordered(leaf, order), (x, ends, caches))
+            x, ends = _ordered(x, order), _ordered(ends, order)
             ends = ends.at[n - 1].set(jnp.where(ends[n - 1] == 1, -1, ends[n - 1]).astype(jnp.int8))
             tallies = jnp.concatenate([swapped, jnp.array([ends.shape[1], jnp.sum(ends[0] == -1)], float)])
             ends = ends.at[0].set(1)
             one = SamplerInfo(made.n_accepted[0], made.n_proposed[0], tallies)
-            return x, ends, caches, jax.tree.map(jnp.add, info, one)
+            return x, ends, jax.tree.map(jnp.add, info, one)
 
         def one_sample(state, index):
             sweeps = self.metropolis.sweeps
@@ -97,11 +97,8 @@ class Tempering(Sampler):
 
         by_level = jnp.swapaxes(x, 0, 1)
         x, ends = by_level[..., :-1], by_level[..., -1]
-        caches = jax.vmap(jax.vmap(ansatz.start))(x)
         info = SamplerInfo(zeros.n_accepted, zeros.n_proposed, jnp.zeros(n + 1))
-        (x, ends, _, info), samples = jax.lax.scan(
-            one_sample, (x, ends, caches, info), jnp.arange(self.samples_per_chain)
-        )
+        (x, ends, info), samples = jax.lax.scan(one_sample, (x, ends, info), jnp.arange(self.samples_per_chain))
         last = jnp.swapaxes(jnp.concatenate([x, ends[..., None]], axis=-1), 0, 1)
         return jnp.swapaxes(samples, 0, 1), last, info
 
