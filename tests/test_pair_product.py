@@ -7,16 +7,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import HAMILTONIANS, SINGLETS, all_local_energies, log_psi, pair_product, rbm
+from systems import (
+    HAMILTONIANS,
+    SINGLETS,
+    all_local_energies,
+    chi_square_p,
+    log_psi,
+    pair_product,
+    rbm,
+    wave_function,
+)
 from test_gradient import assert_is_the_slope
+from test_natural_gradient import definition, direction, solvers
+from test_particles import vmc
 
-from hamiltonians.exact import all_states, sparse_matrix
+import nqs
+from hamiltonians.exact import all_states, ground_state, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import EdgeList, Lattice
 from hamiltonians.space import Flip, Spins
 from hamiltonians.symmetry import symmetry_group
+from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.pair_product import PairProduct
 from nqs.ansatz.product import Product
+from nqs.ansatz.rbm import RBM
+from nqs.sampler.base import sample, start_chains
+from nqs.sampler.moves import all_pairs
 
 
 def balanced(n_sites: int) -> np.ndarray:
@@ -76,6 +92,40 @@ def test_translations_multiply_it_by_their_sign(extent):
     assert len(ansatz.pairing) == {(6,): 4, (8,): 5, (4, 4): 10}[extent]
 
 
+@pytest.mark.parametrize(
+    ("kind", "extent", "share"),
+    [("chain", (8,), 0.99), ("chain", (10,), 0.99), ("chain", (12,), 0.99), ("square", (4, 4), 0.8)],
+)
+def test_the_first_pairs_are_near_the_ground_state(kind, extent, share):
+    """Whichever boundary closes the shell, free and tied by translations, also where pairs are antiperiodic."""
+    table = f'[hamiltonian]\nkind = "heisenberg"\nmarshall = false\nlattice = "{kind}"\nextent = {list(extent)}\n'
+    for symmetry in ("none", "translation"):
+        pairs = f'[ansatz]\nkind = "pair_product"\npairing = {{symmetry = "{symmetry}", stddev = 1e-3}}\n'
+        run = vmc(table + pairs)
+        psi = wave_function(run.ansatz, all_states(run.hamiltonian.space))
+        assert abs(np.vdot(ground_state(run.hamiltonian)[1], psi)) > share
+
+
+def test_factors_of_a_run_file():
+    table = (
+        '[hamiltonian]\nkind = "heisenberg"\nmarshall = false\nextent = [6]\n[ansatz]\njastrow = true\npairing = {}\n'
+    )
+    assert [type(factor) for factor in vmc(table).ansatz.factors] == [RBM, Jastrow, PairProduct]
+
+
+def test_a_chain_leaves_a_configuration_where_psi_is_zero():
+    """Two sites that are paired with nobody else cannot both be up."""
+    ansatz = pair_product()
+    lonely = np.isin(np.arange(6), [0, 1])
+    severed = lonely[:, None] != lonely
+    ansatz = eqx.tree_at(lambda a: a.signs, ansatz, jnp.where(severed, 0, 1).astype(jnp.int8))
+    x = jnp.asarray([1, 1, -1, -1, 1, -1], jnp.int8)
+    assert np.real(ansatz(x)) == -np.inf
+    sampler = nqs.Metropolis(nqs.Exchange(all_pairs(6)), n_chains=16, n_samples=16, sweeps=30)
+    samples, *_ = sample(sampler, ansatz, jax.random.key(0), jnp.arange(16), jnp.tile(x, (16, 1)), jnp.asarray(0))
+    assert np.all(np.isfinite(log_psi(ansatz, samples[:, 0])))
+
+
 def test_it_vanishes_at_other_magnetisations():
     ansatz, x = pair_product(), jnp.asarray([1, 1, -1, -1, 1, -1], jnp.int8)
     assert np.real(ansatz(x.at[2].set(1))) == -np.inf
@@ -114,3 +164,21 @@ def test_local_energies_and_gradient_are_those_of_the_exact_sums(name):
     expected = (sparse_matrix(model) @ psi) / psi
     np.testing.assert_allclose(all_local_energies(model, ansatz, states, 5), expected, rtol=1e-9, atol=1e-9)
     assert_is_the_slope(model, ansatz)
+
+
+def test_solvers_agree_on_the_direction():
+    ansatz, x = SINGLETS["pair_product_rbm"](), jnp.asarray(balanced(6))
+    energies = np.asarray(all_local_energies(HAMILTONIANS["heisenberg"], ansatz, x, 5))
+    expected = definition(ansatz, x, energies)
+    for solver in solvers().values():
+        assert np.linalg.norm(direction(ansatz, x, energies, solver, 5) - expected) < 1e-8 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("name", SINGLETS)
+def test_samples_follow_its_square(name):
+    ansatz, states, n = SINGLETS[name](), balanced(6), 4096
+    sampler = nqs.Metropolis((nqs.Exchange(all_pairs(6)), nqs.GlobalFlip()), n_chains=n, n_samples=n, burn_in=30)
+    x = start_chains(Spins(6, 0.0), jax.random.key(7), jnp.arange(n))
+    samples, *_ = sample(sampler, ansatz, jax.random.key(8), jnp.arange(n), x, jnp.asarray(30))
+    probabilities = np.abs(wave_function(ansatz, states)) ** 2
+    assert 1e-3 < chi_square_p(np.asarray(samples).reshape(1, n, 6), states, probabilities) < 1 - 1e-3

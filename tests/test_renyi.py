@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import chi_square_p, log_psi, rbm, wave_function
+from systems import chi_square_p, log_psi, pair_product, rbm, wave_function
 
 import nqs
 from hamiltonians.exact import all_states
 from hamiltonians.lattice import Lattice
 from hamiltonians.space import Spins
 from nqs.ansatz.jastrow import Jastrow
+from nqs.ansatz.masked_dense import MaskedDense
 from nqs.blocks import Blocks, jackknife
 from nqs.overlaps import independent_pairs
 from nqs.parallel import Communicator
@@ -139,6 +140,19 @@ def test_the_measured_entropy(region):
     if mask.all():
         assert (found.mean, found.error) == (0.0, 0.0)
         return
+    expected = -np.log(exact_purity(ansatz, space, mask))
+    assert 0 < found.error < 0.1 * expected
+    assert abs(found.mean - expected) < 4 * found.error
+
+
+@pytest.mark.parametrize("name", ["pair_product", "masked_dense"])
+def test_the_entropy_of_a_state_that_vanishes_outside_its_magnetisation(name):
+    """In two steps: between them the swapped halves come and go from where ψ is zero."""
+    space, mask = Spins(8, 0.0), np.isin(np.arange(8), [1, 2, 4, 5])
+    ansatz = pair_product(8) if name == "pair_product" else MaskedDense(space, (7,), key=jax.random.key(6))
+    sampler = nqs.Metropolis(nqs.Exchange(Lattice("chain", (8,)).edges()), n_chains=64, n_samples=1024)
+    sampling = SamplingPass(space, sampler, Communicator(), 8192, 20)
+    found = measure_renyi(sampling, ansatz, jax.random.key(0), 512, np.flatnonzero(mask).tolist(), 2)
     expected = -np.log(exact_purity(ansatz, space, mask))
     assert 0 < found.error < 0.1 * expected
     assert abs(found.mean - expected) < 4 * found.error
