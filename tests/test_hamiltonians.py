@@ -11,7 +11,7 @@ import pytest
 from hamiltonians.exact import all_states, ground_state, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
-from hamiltonians.lattice import Lattice
+from hamiltonians.lattice import EdgeList, Lattice
 from hamiltonians.netket_operators import from_netket, pauli_strings
 from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings, upper_triangle
@@ -127,6 +127,11 @@ def test_ising_with_couplings_and_fields_of_their_own():
 def test_closed_forms_of_xx_and_majumdar_ghosh_rings(n_sites, options):
     hamiltonian = Heisenberg(Lattice("chain", (n_sites,)), **options)
     assert hamiltonian.reference_energy() == pytest.approx(ground_state(hamiltonian)[0][0], abs=1e-9)
+
+
+def test_a_ring_of_edges_has_the_closed_form_of_the_ring():
+    ring = EdgeList(6, tuple((i, (i + 1) % 6) for i in range(6)))
+    assert Heisenberg(ring).reference_energy() == Heisenberg(Lattice("chain", (6,))).reference_energy()
 
 
 @pytest.mark.parametrize(
