@@ -30,7 +30,7 @@ class Pairing(Table, frozen=True, kw_only=True):
     symmetry: Annotated[
         Literal["none", "translation"], Meta(description="amplitudes of pairs of sites free, or tied by translations")
     ] = "none"
-    stddev: Stddev = 0.1
+    stddev: Stddev = 0.01
 
 
 class Network(Kind, frozen=True, kw_only=True):

@@ -29,8 +29,8 @@ def mean_field_pairs(lattice: Graph) -> Float[np.ndarray, "n_sites n_sites"]:
 
     Of a Fermi sea of half as many electrons of each spin as sites, with hopping along the bonds: F = Σ φ(i) φ(j) over
     the lowest orbitals. On periodic squares of BCS theory, F(k) = Δ/(ξ + √(ξ² + Δ²)) with ξ = −2(cos k_x + cos k_y) and
-    Δ = 2(cos k_x − cos k_y) + δ, for δ = 0 the π-flux state (I. Affleck, Z. Zou, T. Hsu and P. W. Anderson, Phys. Rev. B
-    38, 745, 1988); δ = `ON_SITE` fills the nodes, of which periodic electrons occupy some.
+    Δ = 2(cos k_x − cos k_y) + δ, for δ = 0 the π-flux state (I. Affleck, Z. Zou, T. Hsu and P. W. Anderson, Phys. Rev.
+    B 38, 745, 1988); δ = `ON_SITE` fills the nodes, of which periodic electrons occupy some.
     """
     i, j = lattice.edges().T
     signs = boundary_signs(lattice)

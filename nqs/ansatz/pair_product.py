@@ -35,7 +35,7 @@ class PairProduct(MovingAnsatz):
         *,
         key: Key[Array, ""],
         dtype: str = "float64",
-        stddev: float = 0.1,
+        stddev: float = 0.01,
     ):
         """`permutations` are the group; `signs` are 1, −1 or, for F_ij = 0, 0, and 1 unless given.
 
