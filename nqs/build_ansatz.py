@@ -1,7 +1,7 @@
 """From the table of a wave function to the wave function."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -144,7 +144,7 @@ def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key
 
 
 def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> PairProduct:
-    """The pairs of a mean field about which they are drawn, where the Hamiltonian has a lattice."""
+    """Pairs that are drawn about those of a mean field, where the Hamiltonian has a lattice."""
     n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
     if hamiltonian.space.total_sz != 0:
         raise ValueError("pairing: singlet pairs need total_sz = 0")
@@ -159,7 +159,7 @@ def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonia
             group = symmetry_group(lattice, table.symmetry)
         except ValueError as error:
             raise ValueError(f"pairing.{error}") from error
-        signs = boundary_signs(lattice) if isinstance(lattice, Graph) else None
+        signs = boundary_signs(cast(Graph, lattice))
     return PairProduct(group, pairs, signs, key=key, dtype=dtype, stddev=table.stddev)
 
 

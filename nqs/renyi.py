@@ -69,10 +69,10 @@ class Replicas(MovingAnsatz):
 
     def moved(self, cache, x: Int8[Array, " all_sites"], move: Flip):
         images, after = x[self.images], move.apply(x)[self.images]
-        if self.n_up is None:
+        if not self.ansatz.has_one_magnetisation():
             ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], images, Flip(self.inverses[:, move.sites]))
             new = caches, cache[1] + ratios
-        else:  # ψ may be zero outside the magnetisation, and there is no ratio to get back by
+        else:  # there is no ratio to get back by from where ψ is zero
             new = self.start(move.apply(x))
         return self._log_sum(after, new[1]) - self._log_sum(images, cache[1]), new
 

@@ -142,6 +142,12 @@ def test_no_closed_form_where_none_holds(options):
     assert Heisenberg(Lattice("chain", (8,)), **options).reference_energy() is None
 
 
+def test_majumdar_and_ghosh_need_the_second_neighbours_of_the_ring():
+    ring = tuple((i, (i + 1) % 8) for i in range(8))
+    for graph in (Lattice("square", (8, 1)), EdgeList(8, ring, ((0, 2),))):
+        assert Heisenberg(graph, second_coupling=0.5).reference_energy() is None
+
+
 STRINGS = {
     "XXII": 0.5,
     "YYII": 0.3,

@@ -19,7 +19,6 @@ from systems import (
 )
 from test_gradient import assert_is_the_slope
 from test_natural_gradient import definition, direction, solvers
-from test_particles import vmc
 
 import nqs
 from hamiltonians.exact import all_states, ground_state, sparse_matrix
@@ -27,12 +26,20 @@ from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import EdgeList, Lattice
 from hamiltonians.space import Flip, Spins
 from hamiltonians.symmetry import symmetry_group
+from nqs import run_file
 from nqs.ansatz.jastrow import Jastrow
+from nqs.ansatz.mean_field import boundary_signs, mean_field_pairs
 from nqs.ansatz.pair_product import PairProduct
 from nqs.ansatz.product import Product
 from nqs.ansatz.rbm import RBM
+from nqs.build import build_vmc
+from nqs.parallel import Communicator
 from nqs.sampler.base import sample, start_chains
 from nqs.sampler.moves import all_pairs
+
+
+def vmc(text: str) -> nqs.VMC:
+    return build_vmc(run_file.parse_text(text, "pairs.toml"), Communicator(), name="pairs.toml")
 
 
 def balanced(n_sites: int) -> np.ndarray:
@@ -46,7 +53,7 @@ def sign_of(order) -> int:
 def test_it_is_the_amplitude_of_pairs_of_electrons():
     """Σ over all ways to pair ups and downs, each with the sign that brings c†_u c†_d c†_u′ c†_d′ … into order."""
     ansatz, states = pair_product(), balanced(6)
-    amplitudes = np.asarray(ansatz.pairing[ansatz.orbits])
+    amplitudes = np.asarray(ansatz._amplitudes())
     expected = []
     for x in states:
         up, down = np.flatnonzero(x > 0), np.flatnonzero(x < 0)
@@ -81,20 +88,28 @@ def test_pairs_of_a_fermi_sea_are_the_state_of_haldane_and_shastry(n):
     np.testing.assert_allclose(energies, -(np.pi**2) * (n + 5 / n) / 24, rtol=1e-9)
 
 
-@pytest.mark.parametrize("extent", [(6,), (8,), (4, 4)])
+@pytest.mark.parametrize("extent", [(6,), (8,), (4, 4), (3, 4), (2, 6)])
 def test_translations_multiply_it_by_their_sign(extent):
-    group = symmetry_group(Lattice("chain" if len(extent) == 1 else "square", extent), "translation")
+    """Of rings of 4m sites, and of an odd number of them side by side, the boundary takes that sign away."""
+    lattice = Lattice("chain" if len(extent) == 1 else "square", extent)
+    group, signs = symmetry_group(lattice, "translation"), boundary_signs(lattice)
     n = group.shape[1]
-    ansatz = PairProduct(group, np.zeros((n, n)), key=jax.random.key(1), stddev=1.0)
+    ansatz = PairProduct(group, np.zeros((n, n)), signs, key=jax.random.key(1), stddev=1.0)
     x = np.asarray(Spins(n, 0.0).random(jax.random.key(2)))
     psi = np.exp(np.asarray(log_psi(ansatz, jnp.asarray(x[group]))))
-    np.testing.assert_allclose(psi / psi[0], [sign_of(g) for g in group], atol=1e-10)
-    assert len(ansatz.pairing) == {(6,): 4, (8,): 5, (4, 4): 10}[extent]
+    np.testing.assert_allclose(psi / psi[0], [1 if extent in ((8,), (3, 4)) else sign_of(g) for g in group], atol=1e-10)
+    assert np.any(signs < 0) == (extent != (6,))
 
 
 @pytest.mark.parametrize(
     ("kind", "extent", "share"),
-    [("chain", (8,), 0.99), ("chain", (10,), 0.99), ("chain", (12,), 0.99), ("square", (4, 4), 0.8)],
+    [
+        ("chain", (8,), 0.99),
+        ("chain", (10,), 0.99),
+        ("square", (4, 4), 0.8),
+        ("square", (4, 3), 0.9),
+        ("square", (8, 1), 0.99),
+    ],
 )
 def test_the_first_pairs_are_near_the_ground_state(kind, extent, share):
     """Whichever boundary closes the shell, free and tied by translations, also where pairs are antiperiodic."""
@@ -104,6 +119,11 @@ def test_the_first_pairs_are_near_the_ground_state(kind, extent, share):
         run = vmc(table + pairs)
         psi = wave_function(run.ansatz, all_states(run.hamiltonian.space))
         assert abs(np.vdot(ground_state(run.hamiltonian)[1], psi)) > share
+
+
+@pytest.mark.parametrize("length", [6, 8, 10, 12, 14])
+def test_no_pair_of_the_mean_field_drowns_the_others(length):
+    assert np.linalg.cond(mean_field_pairs(Lattice("square", (length, length)))) < 2000
 
 
 def test_factors_of_a_run_file():
@@ -139,7 +159,10 @@ def test_it_vanishes_at_other_magnetisations():
 def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
     """Exchanges of one pair of opposite spins, or of two."""
     n = 12
-    ansatz = Product((rbm("float64", n_sites=n), pair_product(n)))
+    lattice = Lattice("chain", (n,))
+    pairs, signs = mean_field_pairs(lattice), boundary_signs(lattice)
+    free = PairProduct(np.arange(n)[None], pairs, signs, key=jax.random.key(0), stddev=0.3)
+    ansatz = Product((rbm("float64", n_sites=n), free))
     advance = eqx.filter_jit(lambda cache, x, move: ansatz.moved(cache, x, move))
     rng, x = np.random.default_rng(3), Spins(n, 0.0).random(jax.random.key(4))
     cache, log_before = ansatz.start(x), ansatz(x)
@@ -153,7 +176,7 @@ def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
             x, cache, log_before = move.apply(x), changed, log_after
     _, down, inverse = cache[1]
     assert set(np.asarray(down).tolist()) == set(np.flatnonzero(x < 0).tolist())
-    matrix = np.asarray(ansatz.factors[1].pairing[ansatz.factors[1].orbits])[np.asarray(cache[1][0])[:, None], down]
+    matrix = np.asarray(ansatz.factors[1]._amplitudes())[np.asarray(cache[1][0])[:, None], down]
     np.testing.assert_allclose(inverse @ matrix, np.eye(n // 2), atol=1e-9)
 
 

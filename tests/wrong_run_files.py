@@ -75,6 +75,19 @@ WRONG_FILES = [
     (RING + "[ansatz]\nphase = true\ncomplex = true", "[ansatz] phase: complex parameters give psi its phase"),
     (RING + '[ansatz]\nkind = "vit"\npatch_size = 4', "[ansatz] patch_size = 4: must divide the lengths [6]"),
     (RING + '[ansatz]\nkind = "pair_product"', "[ansatz] pairing: singlet pairs need total_sz = 0"),
+    (
+        SPINS + 'marshall = false\n[ansatz.pairing]\nsymmetry = "translations"',
+        "[ansatz] pairing.symmetry: 'translations' is not allowed, did you mean translation?; allowed: none",
+    ),
+    (
+        SPINS + "marshall = false\n[ansatz.pairing]\nsymetry = 1",
+        "[ansatz.pairing] symetry: no such key, did you mean symmetry?; allowed: symmetry, stddev",
+    ),
+    (
+        SPINS + 'marshall = false\n[ansatz]\nkind = "pair_product"\nsector = {momentum = [1]}\n'
+        '[ansatz.pairing]\nsymmetry = "translation"',
+        "[ansatz] sector: psi is zero there to rounding",
+    ),
     (SPINS + "[ansatz]\npairing = {}", "[ansatz] pairing: singlet pairs have the signs"),
     (
         SPINS + 'marshall = false\nperiodic = false\n[ansatz.pairing]\nsymmetry = "translation"',

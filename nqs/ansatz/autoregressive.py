@@ -41,6 +41,9 @@ class Autoregressive(Ansatz):
         state, advance = self.site_by_site()
         return jax.lax.scan(lambda s, site: advance(s, site, x), state, jnp.arange(len(x)))[1]
 
+    def has_one_magnetisation(self) -> bool:
+        return self.space.n_up is not None
+
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.log_product(self.outputs(x), x)
 

@@ -54,6 +54,10 @@ class Ansatz(eqx.Module):
         """Whether a ratio costs little more than to read the cache; if not, only those that are needed are formed."""
         return False
 
+    def has_one_magnetisation(self) -> bool:
+        """Whether ψ is zero at all magnetisations but one, so that a ratio may be infinite."""
+        return False
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.
 

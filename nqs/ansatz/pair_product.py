@@ -16,11 +16,11 @@ class PairProduct(MovingAnsatz):
     F_ij = σ_ij f_o is symmetric, with a number f of `pairing` for each orbit o of pairs of sites under a group of
     permutations, and given signs σ. ψ is the amplitude of x in (Σ_ij F_ij c†_i↑ c†_j↓)ⁿ|0⟩, of total spin zero (P. W.
     Anderson, Science 235, 1196, 1987; D. Tahara and M. Imada, J. Phys. Soc. Jpn. 77, 114701, 2008), where ε(x) = ±1
-    brings the electrons into the order of the sites. Without σ a permutation g of the group multiplies ψ by its sign.
+    brings the electrons into the order of the sites. A permutation g of the group multiplies ψ by its sign, if σ = 1.
     Other magnetisations have ψ = 0; log ψ is complex, iπ for a negative ψ.
 
     The cache is u, d and the inverse of F_{u_k d_l}. The exchange of two opposite spins changes a row and a column, and
-    costs O(n²); other moves begin anew. From a configuration with ψ = 0 every exchange leads to a larger one.
+    costs O(n²); other moves begin anew. From ψ = 0 every exchange is accepted.
     """
 
     pairing: Float[Array, " n_orbits"]
@@ -39,8 +39,8 @@ class PairProduct(MovingAnsatz):
     ):
         """`permutations` are the group; `signs` are 1, −1 or, for F_ij = 0, 0, and 1 unless given.
 
-        The number of an orbit is drawn from N(mean of `start` over it, stddev²). Raises `ValueError` for an odd number
-        of sites.
+        The number of an orbit is drawn from N(mean of σ_ij times `start` over it, stddev²). Raises `ValueError` for an
+        odd number of sites.
         """
         if permutations.shape[1] % 2:
             raise ValueError(f"{permutations.shape[1]} sites cannot all be paired")
@@ -73,6 +73,9 @@ class PairProduct(MovingAnsatz):
         acts, stays = spins[0] * spins[1] < 0, jnp.all(spins == 0)
         ratio = jnp.where(acts, exchanged[0], jnp.where(stays, 0, -jnp.inf))
         return ratio, jax.tree.map(lambda new, old: jnp.where(acts, new, old), exchanged[1], cache)
+
+    def has_one_magnetisation(self) -> bool:
+        return True
 
     def _exchanged(self, cache, left: Int[Array, ""], entered: Int[Array, ""]):
         """`moved` for a spin up that leaves the site `left` and enters another.

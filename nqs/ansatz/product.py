@@ -41,6 +41,9 @@ class Product(MovingAnsatz):
     def moves_are_cheap(self) -> bool:
         return all(factor.moves_are_cheap() for factor in self.factors)
 
+    def has_one_magnetisation(self) -> bool:
+        return any(factor.has_one_magnetisation() for factor in self.factors)
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         taps = [factor.zero_taps() for factor in self.factors]
         return None if None in taps else tuple(tap for of_factor in taps for tap in of_factor or ())

@@ -47,6 +47,9 @@ class Projected(MovingAnsatz):
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda p: p.ansatz, self, ansatz)))
 
+    def has_one_magnetisation(self) -> bool:
+        return self.ansatz.has_one_magnetisation()
+
     def start(self, x: Int8[Array, " n_sites"]):
         images = self._images(x)
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
