@@ -85,8 +85,8 @@ class Heisenberg(SpinHamiltonian):
             return float(j * ring_energy(n_sites))
         if self.anisotropy == 0 and j2 == 0:
             return float(-j / np.sin(np.pi / n_sites))
-        pairs = {frozenset(pair) for pair in self.lattice.edges(2).tolist()}
-        are_of_ring = pairs == {frozenset((i, (i + 2) % n_sites)) for i in range(n_sites)}
-        if self.anisotropy == 1 and j2 == j / 2 and n_sites > 4 and are_of_ring:
-            return float(-3 / 8 * j * n_sites)
+        if self.anisotropy == 1 and j2 == j / 2 and n_sites > 4:
+            pairs = {frozenset(pair) for pair in self.lattice.edges(2).tolist()}
+            are_of_ring = pairs == {frozenset((i, (i + 2) % n_sites)) for i in range(n_sites)}
+            return float(-3 / 8 * j * n_sites) if are_of_ring else None
         return None

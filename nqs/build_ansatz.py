@@ -1,7 +1,7 @@
 """From the table of a wave function to the wave function."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -152,15 +152,17 @@ def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonia
         raise ValueError("pairing: singlet pairs have the signs of the Hamiltonian that marshall = false leaves")
     if n_sites**2 > 2 * MAX_PARAMETERS:
         raise ValueError(f"pairing: {n_sites} sites have more than {MAX_PARAMETERS:.0e} pairs")
-    pairs = mean_field_pairs(lattice) if isinstance(lattice, Graph) else np.zeros((n_sites, n_sites))
-    group, signs = np.arange(n_sites)[None], None
+    group, options = np.arange(n_sites)[None], {"key": key, "dtype": dtype, "stddev": table.stddev}
     if table.symmetry == "translation":
         try:
             group = symmetry_group(lattice, table.symmetry)
         except ValueError as error:
             raise ValueError(f"pairing.{error}") from error
-        signs = boundary_signs(cast(Graph, lattice))
-    return PairProduct(group, pairs, signs, key=key, dtype=dtype, stddev=table.stddev)
+    if not isinstance(lattice, Graph):
+        return PairProduct(group, np.zeros((n_sites, n_sites)), **options)
+    signs = boundary_signs(lattice)
+    pairs = mean_field_pairs(lattice, signs)
+    return PairProduct(group, pairs, None if table.symmetry == "none" else signs, **options)
 
 
 def _autoregressive(

@@ -36,15 +36,15 @@ def boundary_signs(graph: Graph) -> Int[np.ndarray, "n_sites n_sites"]:
     return next((signs for signs in of_axes if _is_closed(graph, signs)), of_axes[0])
 
 
-def mean_field_pairs(graph: Graph) -> Matrix:
-    """Amplitudes F_ij of pairs with the boundaries of `boundary_signs`, at most 1.
+def mean_field_pairs(graph: Graph, signs: Int[np.ndarray, "n_sites n_sites"]) -> Matrix:
+    """Amplitudes F_ij of pairs with the boundaries of these `boundary_signs`, at most 1.
 
     Of a Fermi sea of half as many electrons of each spin as sites, with hopping along the bonds: F = Σ φ(i) φ(j) over
     the lowest orbitals, those of an open shell in equal parts. On periodic squares of BCS theory, F(k) =
     Δ/(ξ + √(ξ² + Δ²)) with ξ = −2(cos k_x + cos k_y) and Δ = 2(cos k_x − cos k_y), the π-flux state (I. Affleck, Z.
     Zou, T. Hsu and P. W. Anderson, Phys. Rev. B 38, 745, 1988); |Δ| is at least `GAP`.
     """
-    hopping, gap = _fields(graph, boundary_signs(graph))
+    hopping, gap = _fields(graph, signs)
     if gap is None:
         levels, orbitals = np.linalg.eigh(hopping)
         n_pairs = graph.n_sites // 2
