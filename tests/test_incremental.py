@@ -179,8 +179,14 @@ def test_twenty_sweeps_of_a_large_machine_by_tables(precision, weights):
     assert np.max(np.abs(np.expm1(np.asarray(fast - slow)[ordinary]))) < accuracy
 
 
-def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up():
-    machine = with_random_parameters(CASES["rbm"](), 100.0)
+@pytest.mark.parametrize("what", ["angles", "ratios"])
+def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up(what):
+    """Angles of hundreds; or of 3, of so many hidden units that a flip of two sites takes ψ down by e^-480."""
+    if what == "angles":
+        machine = with_random_parameters(CASES["rbm"](), 100.0)
+    else:
+        machine = RBM(N_SITES, 40.0, key=jax.random.key(0))
+        machine = eqx.tree_at(lambda m: m.weights, machine, 0.25 * jnp.outer(START, jnp.ones(480)))
     assert not TabulatedRBM(machine).is_safe
     _, fast, slow = accelerated_walk(machine, jnp.asarray(START), random_moves())
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-8)

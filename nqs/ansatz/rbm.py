@@ -1,6 +1,6 @@
 """The restricted Boltzmann machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -92,18 +92,20 @@ class RBM(MovingAnsatz):
         return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
 
 
-class TabulatedRBM(MovingAnsatz):
-    """The same ψ as `machine`, whose moves of one or two sites take no exponential and few logarithms.
+class TabulatedRBM(Ansatz):
+    """The same ψ as `machine`, whose moves of one or two sites take no exponential and one logarithm.
 
     With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
     spins s of the sites I multiplies E_j by ∏_{i ∈ I} e^{−4 s_i W_ij}, which are in a table, and adds 2 s_i Σ_j W_ij to
-    −Σ θ; the logarithm is taken of products of several 1 + E_j. E is only multiplied: its relative error grows by a
-    rounding a move at any θ, while that of tanh θ and its addition theorem would grow like e^{2|θ|}.
+    −Σ θ. E is only multiplied: its relative error grows by a rounding a move at any θ, while that of tanh θ and its
+    addition theorem would grow like e^{2|θ|}.
 
-    The cache is E, or its real and its imaginary part, which multiply faster than complex numbers, and Σ log |1 + E|:
-    the phase is that of the product of all 1 + E_j, and is found only where it is asked for. `is_safe` says that
-    max_j (|Re b_j| + Σ_i |Re W_ij|) is so small that a product stays in the range of the precision (43 in double, 21
-    in single precision).
+    The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
+    products of a few 1 + E_j after and before; in double precision the logarithm is that of the product of all, in
+    single precision and for moves of more sites there is one for each.
+
+    `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
+    double and 21 in single precision, and in double precision max_i Σ_j |Re W_ij| below 86, or 43 for complex weights.
     """
 
     machine: RBM
@@ -111,98 +113,97 @@ class TabulatedRBM(MovingAnsatz):
     slopes: tuple[Float[Array, " n_sites_plus_one"], ...]
     is_safe: Bool[Array, ""]
     block: int = eqx.field(static=True)
+    is_double: bool = eqx.field(static=True)
 
     def __init__(self, machine: RBM):
         weights = machine.weights
         limits = jnp.finfo(weights.dtype)
         is_complex = jnp.iscomplexobj(weights)
-        self.machine, self.block = machine, (8 if limits.bits == 64 else 2) // (2 if is_complex else 1)
+        self.machine, self.is_double = machine, limits.bits == 64
+        self.block = (8 if self.is_double else 2) // (2 if is_complex else 1)
         padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % self.block)))
         self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
         visible = 0 if machine.visible_bias is None else jnp.pad(machine.visible_bias, (0, 1))
         self.slopes = _parts(2 * (jnp.sum(padded, axis=1) - visible))
-        angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(jnp.abs(weights.real), axis=0)
-        self.is_safe = 2.05 * self.block * (2 if is_complex else 1) * jnp.max(angles) < jnp.log(limits.max)
+        sizes, largest = jnp.abs(weights.real), jnp.log(limits.max) / (4.1 if is_complex else 2.05)
+        angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(sizes, axis=0)
+        self.is_safe = self.block * jnp.max(angles) < largest
+        if self.is_double:
+            self.is_safe &= 2 * WIDEST * jnp.max(jnp.sum(sizes, axis=1)) < largest
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.machine(x)
 
     def start(self, x: Int8[Array, " n_sites"]):
-        return self._with_sum(_parts(self._padded(jnp.exp(2 * self.machine.start(x)[0]))))
+        return _parts(self._padded(jnp.exp(2 * self.machine.start(x)[0])))
 
-    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip):
+        ratios = _over(self._products(self.advance(cache, x, move)), self._products(cache))
+        if self.is_double and len(move.sites) <= WIDEST:
+            ratios = _product(ratios)
+        spins = flipped_spins(x, move)
+        changes = [
+            jnp.sum(logarithms) + spins.astype(slopes.dtype) @ slopes[move.sites]
+            for logarithms, slopes in zip(_logarithms(ratios), self.slopes, strict=True)
+        ]
+        return jax.lax.complex(*changes) if len(changes) == 2 else changes[0]
+
+    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         spins, sites = flipped_spins(x, move), move.sites
-        new = self._with_sum(self._look_up(cache[0], spins, sites))
-        changes = [spins.astype(part.dtype) @ part[sites] for part in self.slopes]
-        changes[0] += new[1] - cache[1]
-        if len(changes) == 2:
-            changes[1] += self._phase(new[0]) - self._phase(cache[0])
-        return _whole(changes), new
+        if len(sites) > WIDEST:
+            weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
+            return _times(cache, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
+        for site, spin in zip(sites, spins, strict=True):
+            factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
+            cache = _times(cache, factor)
+        return cache
 
     def moves_are_cheap(self) -> bool:
         return True
 
-    def _look_up(self, exponentials, spins, sites):
-        if len(sites) > WIDEST:
-            weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
-            return _times(exponentials, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
-        for site, spin in zip(sites, spins, strict=True):
-            factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
-            exponentials = _times(exponentials, factor)
-        return exponentials
-
     def _padded(self, values):
         return jnp.pad(values, (0, self.factors[0].shape[-1] - values.shape[0]))
-
-    def _with_sum(self, exponentials):
-        """The cache: E and Σ log |1 + E|."""
-        products = self._products(exponentials)
-        if len(products) == 1:
-            return exponentials, jnp.sum(jnp.log(products[0]))
-        return exponentials, jnp.sum(jnp.log(_squares(products))) / 2
 
     def _products(self, exponentials):
         """Of `block` numbers 1 + E each."""
         products = (1 + exponentials[0], *exponentials[1:])
-        while products[0].shape[0] * self.block > exponentials[0].shape[0]:
-            products = _times(*_halves(products))
-        return products
-
-    def _phase(self, exponentials):
-        """The phase of the product of all 1 + E, zero where that is zero."""
-        products = self._products(exponentials)
-        squares = _squares(products)
-        scale = jnp.where(squares > 0, 1 / jnp.sqrt(squares), 0)
-        missing = (1 << (len(squares) - 1).bit_length()) - len(squares)
-        ones_and_zeros = zip(products, (1, 0), strict=True)
-        units = tuple(jnp.pad(part * scale, (0, missing), constant_values=rest) for part, rest in ones_and_zeros)
-        while units[0].shape[0] > 1:
-            units = _times(*_halves(units))
-        return jnp.arctan2(units[1][0], units[0][0])
+        return _product(tuple(part.reshape(self.block, -1) for part in products))
 
 
-def _halves(parts):
-    half = parts[0].shape[0] // 2
-    return tuple(part[:half] for part in parts), tuple(part[half:] for part in parts)
+Parts = tuple[Float[Array, "..."], ...]
 
 
-def _squares(parts: tuple[Float[Array, " n"], ...]) -> Float[Array, " n"]:
-    return parts[0] ** 2 + parts[1] ** 2
-
-
-def _parts(values: Inexact[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+def _parts(values: Inexact[Array, "..."]) -> Parts:
     """The numbers, or their real and their imaginary parts."""
     return (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
 
 
-def _whole(parts: Sequence[Float[Array, "..."]]) -> Inexact[Array, "..."]:
-    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
-
-
-def _times(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
+def _times(a: Parts, b: Parts) -> Parts:
     if len(a) == 1:
         return (a[0] * b[0],)
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+def _over(a: Parts, b: Parts) -> Parts:
+    """a/b, where a complex b of zero counts as a rounding of one."""
+    if len(a) == 1:
+        return (a[0] / b[0],)
+    squares = b[0] ** 2 + b[1] ** 2
+    real = jnp.where(squares > 0, b[0] / squares, 1 / jnp.finfo(squares.dtype).eps)
+    return _times(a, (real, jnp.where(squares > 0, -b[1] / squares, 0)))
+
+
+def _product(parts: Parts) -> Parts:
+    """Along the first axis."""
+    one = tuple(jnp.full((), value, part.dtype) for value, part in zip((1, 0), parts, strict=False))
+    return tuple(jax.lax.reduce(parts, one, _times, (0,)))
+
+
+def _logarithms(parts: Parts) -> Parts:
+    """Of the numbers, or of their absolute values with their phases."""
+    if len(parts) == 1:
+        return (jnp.log(parts[0]),)
+    return jnp.log(jnp.hypot(*parts)), jnp.arctan2(parts[1], parts[0])
 
 
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:
