@@ -8,12 +8,13 @@ The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC as
 side runs in processes of its own, one after the other for each of its settings (chains x cores); for each kind of
 work the one that was fastest in trials counts, and runs again in turn with those of the others. All draw 1024
 samples a step with N proposals between two samples of a chain, in double precision, and solve the same equations
-(Quantax by eigenvalues, with its own shift). The natural gradient is the fastest step without its own sampling and
-local energies. A ratio is the peer's time over that of nqs in the same round; its median stands first, its range
-beside it. The convolutional network of NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are
-products of matrices. The memory is the largest of the process, with all that it has imported. Of RBMs the last column
-is the arithmetic that has to be done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) +
-n^3/3 for the matrix of n samples and its factor), by time, over what a product of matrices reaches here.
+(Quantax by eigenvalues, with its own shift). A time is the median of calls in a row, half a second of them on every
+side. The natural gradient is the fastest step without its own sampling and local energies. A ratio is the peer's time
+over that of nqs in the same round; its median stands first, its range beside it. The convolutional network of NetKet is
+one of Flax, that of Quantax the one of nqs, whose convolutions are products of matrices. The memory is the largest of
+the process, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done at least (3
+operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples and its factor),
+by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -86,8 +87,9 @@ def tried(side: str, case: str) -> Iterator[tuple[tuple[int, int], dict[str, flo
             return
 
 
-def start(side: str, case: str, setting: tuple[int, int]) -> Popen:
-    return Popen([sys.executable, WORKER, side, case, *map(str, setting)], stdin=PIPE, stdout=PIPE, text=True)
+def start(side: str, case: str, setting: tuple[int, int], rate: float = 0.005, seed: int = 0) -> Popen:
+    arguments = map(str, (*setting, rate, seed))
+    return Popen([sys.executable, WORKER, side, case, *arguments], stdin=PIPE, stdout=PIPE, text=True)
 
 
 def ask(worker: Popen, question: str) -> dict[str, float]:

@@ -21,9 +21,9 @@ from nqs.local_energy import local_energies
 from nqs.sampler.base import sample
 
 N_SAMPLES = 1024
-LEARNING_RATE, DIAGONAL_SHIFT = 0.005, 0.01
+DIAGONAL_SHIFT = 0.01
 
-Parts = dict[str, Callable[[], object]]
+Parts = dict[str, Callable[[], Any]]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Case:
     quantax: Callable[[Any], Any]
 
 
-def case(name: str) -> Case:
+def case(name: str, seed: int = 0) -> Case:
     """`ring_N_ALPHA` (Ising), `square_L_ALPHA` (Heisenberg), `glass_N_ALPHA`, `ffn_N` or `cnn_L`."""
     kind, size, *alpha = name.split("_")
-    n, key = int(size), jax.random.key(0)
+    n, key = int(size), jax.random.key(seed)
 
     def rbm(n_sites: int) -> Ansatz:
         return nqs.RBM(n_sites, int(alpha[0]), key=key)
@@ -100,19 +100,20 @@ def case(name: str) -> Case:
     return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square, grid)
 
 
-def by_nqs(name: str, n_chains: int) -> Parts:
-    """The driver's own step, and the two parts of it that are programs of their own."""
-    made = case(name)
+def by_nqs(name: str, n_chains: int, learning_rate: float, seed: int) -> Parts:
+    """The driver's own step, which gives the energy, and the two parts of it that are programs of their own."""
+    made = case(name, seed)
     sampler = nqs.Metropolis(made.move, n_chains=n_chains, n_samples=N_SAMPLES, burn_in=0)
-    optimizer = nqs.auto(LEARNING_RATE, DIAGONAL_SHIFT)
-    vmc = nqs.VMC(made.hamiltonian, made.ansatz, sampler, optimizer, seed=0)
+    optimizer = nqs.auto(learning_rate, DIAGONAL_SHIFT)
+    vmc = nqs.VMC(made.hamiltonian, made.ansatz, sampler, optimizer, seed=seed)
     state, key = vmc.initial_state(), jax.random.key(1)
     extra = jnp.asarray(0)
     samples = sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]
 
-    def step() -> None:
+    def step() -> float:
         nonlocal state
-        state = vmc.step(state, lambda: np.zeros(2))[0]
+        state, row, _ = vmc.step(state, lambda: np.zeros(2))
+        return row["energy"]
 
     return {
         "sampling": lambda: jax.block_until_ready(sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]),
@@ -123,30 +124,32 @@ def by_nqs(name: str, n_chains: int) -> Parts:
     }
 
 
-def by_netket(name: str, n_chains: int) -> Parts:
+def by_netket(name: str, n_chains: int, learning_rate: float, seed: int) -> Parts:
     """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
     import netket
 
     nk: Any = netket
-    made = case(name)
+    made = case(name, seed)
     operator, rule, network = made.netket(nk)
     space = operator.hilbert
     sampler = nk.sampler.MetropolisSampler(space, rule, n_chains=n_chains, sweep_size=space.size, dtype=np.int8)
     state = nk.vqs.MCState(
-        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=0, **_network(network, made.ansatz)
+        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=seed, **_network(network, made.ansatz)
     )
     driver = nk.driver.VMC_SR(
-        operator, nk.optimizer.Sgd(LEARNING_RATE), diag_shift=DIAGONAL_SHIFT, variational_state=state
+        operator, nk.optimizer.Sgd(learning_rate), diag_shift=DIAGONAL_SHIFT, variational_state=state
     )
 
     def draw() -> None:
         state.reset()
         jax.block_until_ready(state.samples)
 
-    def step() -> None:
+    def step() -> float:
         driver.reset_step()
-        driver.update_parameters(driver.compute_loss_and_update()[1])
+        energy, update = driver.compute_loss_and_update()
+        driver.update_parameters(update)
         jax.block_until_ready(state.parameters)
+        return float(np.real(energy.mean))
 
     return {
         "sampling": draw,
@@ -155,12 +158,13 @@ def by_netket(name: str, n_chains: int) -> Parts:
     }
 
 
-def by_quantax(name: str, _: int) -> Parts:
+def by_quantax(name: str, _: int, learning_rate: float, seed: int) -> Parts:
     """`Variational` and `SR`, which chooses as well; every sample is of a chain of its own."""
     import quantax
 
     qtx: Any = quantax
-    made = case(name)
+    qtx.set_random_seed(seed)
+    made = case(name, seed)
     is_complex = isinstance(made.ansatz, Convolutional)
     qtx.set_default_dtype(jnp.complex128 if is_complex else jnp.float64)
     operator = made.quantax(qtx)
@@ -172,9 +176,10 @@ def by_quantax(name: str, _: int) -> Parts:
     optimizer = qtx.optimizer.SR(state, operator)
     samples = sampler.sweep()
 
-    def step() -> None:
-        state.update(LEARNING_RATE * optimizer.get_step(sampler.sweep()))
+    def step() -> float:
+        state.update(learning_rate * optimizer.get_step(sampler.sweep()))
         jax.block_until_ready(state.get_params_flatten())
+        return float(optimizer.energy)
 
     return {
         "sampling": lambda: jax.block_until_ready(sampler.sweep().spins),
