@@ -19,7 +19,7 @@ from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.projected import Projected
-from nqs.ansatz.rbm import RBM, TabulatedRBM
+from nqs.ansatz.rbm import RBM, TabulatedRBM, rbm_of
 from nqs.renyi import Replicas, nested_regions
 
 N_SITES = 12
@@ -179,17 +179,41 @@ def test_twenty_sweeps_of_a_large_machine_by_tables(precision, weights):
     assert np.max(np.abs(np.expm1(np.asarray(fast - slow)[ordinary]))) < accuracy
 
 
-@pytest.mark.parametrize("what", ["angles", "ratios"])
-def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up(what):
-    """Angles of hundreds; or of 3, of so many hidden units that a flip of two sites takes ψ down by e^-480."""
-    if what == "angles":
-        machine = with_random_parameters(CASES["rbm"](), 100.0)
-    else:
-        machine = RBM(N_SITES, 40.0, key=jax.random.key(0))
-        machine = eqx.tree_at(lambda m: m.weights, machine, 0.25 * jnp.outer(START, jnp.ones(480)))
+def test_weights_that_leave_the_range_of_the_tables_are_not_looked_up():
+    machine = with_random_parameters(CASES["rbm"](), 100.0)
     assert not TabulatedRBM(machine).is_safe
     _, fast, slow = accelerated_walk(machine, jnp.asarray(START), random_moves())
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "hidden"), [("float64", 24), ("float64", 288), ("float32", 80), ("complex128", 80), ("complex64", 24)]
+)
+def test_tables_at_the_edge_of_their_range(dtype, hidden):
+    """The largest weights that are allowed, where the spins align all angles and where they do not."""
+
+    def machine(angle: float) -> RBM:
+        return rbm_of(jnp.asarray(angle / N_SITES * np.outer(START, np.ones(hidden)), dtype), jnp.zeros(hidden, dtype))
+
+    angles = [angle for angle in np.linspace(1, 50, 491) if TabulatedRBM(machine(angle)).is_safe]
+    assert 10 < angles[-1] < 45
+    _, fast, slow = accelerated_walk(machine(angles[-1]), jnp.asarray(START), random_moves())
+    assert np.min(slow.real) < -1.9 * hidden * angles[-1] / N_SITES
+    is_double = dtype in ("float64", "complex128")
+    np.testing.assert_allclose(fast, slow, rtol=1e-10 if is_double else 1e-4, atol=1e-8 if is_double else 0.02)
+
+
+@pytest.mark.parametrize("is_projected", [False, True])
+def test_a_complex_machine_that_vanishes_on_the_way(is_projected):
+    """E is −1 and what is left of π in double precision, until a flip takes that away: 1 + E is zero."""
+    weights = np.zeros((N_SITES, 4), complex)
+    weights[1] = -0.25j * np.sin(np.pi)
+    machine = rbm_of(jnp.asarray(weights), jnp.full(4, 0.5j * np.pi))
+    ansatz = Projected(machine, sector(RING, N_SITES, (0,), None, 1)) if is_projected else machine
+    moves = tuple(jnp.asarray([[site], [site]] * 40) for site in (1, 5))
+    _, fast, _ = accelerated_walk(ansatz, jnp.ones(N_SITES, jnp.int8), moves)
+    assert np.all(np.isfinite(fast))
+    np.testing.assert_allclose(np.exp(np.sum(fast)), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["cnn", "vit", "flax", "recurrent_phase_fields", "ffn_log_cosh", "masked_dense"])

@@ -14,6 +14,11 @@ from nqs.ansatz.log_cosh import log_cosh
 
 # The most sites of a move that is looked up.
 WIDEST = 2
+# The most products in double precision of which one logarithm is taken.
+MOST_PRODUCTS = 16
+
+# Numbers, or their real and their imaginary parts.
+Parts = tuple[Float[Array, "..."], ...]
 
 
 class RBM(MovingAnsatz):
@@ -92,20 +97,20 @@ class RBM(MovingAnsatz):
         return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
 
 
-class TabulatedRBM(Ansatz):
-    """The same ψ as `machine`, whose moves of one or two sites take no exponential and one logarithm.
+class TabulatedRBM(MovingAnsatz):
+    """The same ψ as `machine`, whose moves of one or two sites take no exponential and few logarithms.
 
     With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
     spins s of the sites I multiplies E_j by ∏_{i ∈ I} e^{−4 s_i W_ij}, which are in a table, and adds 2 s_i Σ_j W_ij to
-    −Σ θ. E is only multiplied: its relative error grows by a rounding a move at any θ, while that of tanh θ and its
-    addition theorem would grow like e^{2|θ|}.
+    −Σ θ. E is only multiplied: its relative error grows by a rounding for each site of a move at any θ, while that of
+    tanh θ and its addition theorem would grow like e^{2|θ|}.
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
-    products of a few 1 + E_j after and before; in double precision the logarithm is that of the product of all, in
-    single precision and for moves of more sites there is one for each.
+    products of a few 1 + E_j after and before. In real double precision the logarithm is that of several of these
+    ratios together, else and for moves of more sites there is one for each.
 
     `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
-    double and 21 in single precision, and in double precision max_i Σ_j |Re W_ij| below 86, or 43 for complex weights.
+    double and 21 in single precision, and the sum of |W_ij| over the hidden units of one logarithm below 86 at each i.
     """
 
     machine: RBM
@@ -113,23 +118,26 @@ class TabulatedRBM(Ansatz):
     slopes: tuple[Float[Array, " n_sites_plus_one"], ...]
     is_safe: Bool[Array, ""]
     block: int = eqx.field(static=True)
-    is_double: bool = eqx.field(static=True)
+    n_logarithms: int = eqx.field(static=True)
 
     def __init__(self, machine: RBM):
         weights = machine.weights
         limits = jnp.finfo(weights.dtype)
         is_complex = jnp.iscomplexobj(weights)
-        self.machine, self.is_double = machine, limits.bits == 64
-        self.block = (8 if self.is_double else 2) // (2 if is_complex else 1)
-        padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % self.block)))
+        self.machine, self.block = machine, (8 if limits.bits == 64 else 2) // (2 if is_complex else 1)
+        n_products = -(-weights.shape[1] // self.block)
+        has_groups = limits.bits == 64 and not is_complex
+        self.n_logarithms = -(-n_products // MOST_PRODUCTS) if has_groups else n_products
+        padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % (self.block * self.n_logarithms))))
         self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
         visible = 0 if machine.visible_bias is None else jnp.pad(machine.visible_bias, (0, 1))
         self.slopes = _parts(2 * (jnp.sum(padded, axis=1) - visible))
-        sizes, largest = jnp.abs(weights.real), jnp.log(limits.max) / (4.1 if is_complex else 2.05)
-        angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(sizes, axis=0)
-        self.is_safe = self.block * jnp.max(angles) < largest
-        if self.is_double:
-            self.is_safe &= 2 * WIDEST * jnp.max(jnp.sum(sizes, axis=1)) < largest
+        angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(jnp.abs(weights.real), axis=0)
+        largest = jnp.log(limits.max) / 2.05
+        self.is_safe = self.block * (2 if is_complex else 1) * jnp.max(angles) < largest
+        if has_groups:
+            sizes = jnp.abs(padded).reshape(len(padded), self.block, self.n_logarithms, -1)
+            self.is_safe &= 2 * WIDEST * jnp.max(jnp.sum(sizes, axis=(1, 3))) < largest
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self.machine(x)
@@ -137,44 +145,42 @@ class TabulatedRBM(Ansatz):
     def start(self, x: Int8[Array, " n_sites"]):
         return _parts(self._padded(jnp.exp(2 * self.machine.start(x)[0])))
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        ratios = _over(self._products(self.advance(cache, x, move)), self._products(cache))
-        if self.is_double and len(move.sites) <= WIDEST:
-            ratios = _product(ratios)
+    def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         spins = flipped_spins(x, move)
+        new = self._look_up(cache, spins, move.sites)
+        ratios = _over(self._products(new), self._products(cache))
+        n_logarithms = self.n_logarithms if len(move.sites) <= WIDEST else len(ratios[0])
         changes = [
-            jnp.sum(logarithms) + spins.astype(slopes.dtype) @ slopes[move.sites]
-            for logarithms, slopes in zip(_logarithms(ratios), self.slopes, strict=True)
+            logarithm + spins.astype(slopes.dtype) @ slopes[move.sites]
+            for logarithm, slopes in zip(_logarithms(ratios, n_logarithms), self.slopes, strict=True)
         ]
-        return jax.lax.complex(*changes) if len(changes) == 2 else changes[0]
-
-    def advance(self, cache, x: Int8[Array, " n_sites"], move: Flip):
-        spins, sites = flipped_spins(x, move), move.sites
-        if len(sites) > WIDEST:
-            weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
-            return _times(cache, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
-        for site, spin in zip(sites, spins, strict=True):
-            factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
-            cache = _times(cache, factor)
-        return cache
+        return jax.lax.complex(*changes) if len(changes) == 2 else changes[0], new
 
     def moves_are_cheap(self) -> bool:
         return True
 
+    def _look_up(self, exponentials: Parts, spins, sites) -> Parts:
+        if len(sites) > WIDEST:
+            weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
+            return _times(exponentials, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
+        for site, spin in zip(sites, spins, strict=True):
+            factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
+            exponentials = _times(exponentials, factor)
+        return exponentials
+
     def _padded(self, values):
         return jnp.pad(values, (0, self.factors[0].shape[-1] - values.shape[0]))
 
-    def _products(self, exponentials):
-        """Of `block` numbers 1 + E each."""
-        products = (1 + exponentials[0], *exponentials[1:])
-        return _product(tuple(part.reshape(self.block, -1) for part in products))
-
-
-Parts = tuple[Float[Array, "..."], ...]
+    def _products(self, exponentials: Parts) -> Parts:
+        """Of `block` numbers 1 + E each, where a zero counts as a rounding."""
+        terms = (1 + exponentials[0], *exponentials[1:])
+        if len(terms) == 2:
+            is_zero = (terms[0] == 0) & (terms[1] == 0)
+            terms = jnp.where(is_zero, jnp.finfo(terms[0].dtype).eps, terms[0]), terms[1]
+        return _product(tuple(part.reshape(self.block, -1) for part in terms))
 
 
 def _parts(values: Inexact[Array, "..."]) -> Parts:
-    """The numbers, or their real and their imaginary parts."""
     return (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
 
 
@@ -185,12 +191,10 @@ def _times(a: Parts, b: Parts) -> Parts:
 
 
 def _over(a: Parts, b: Parts) -> Parts:
-    """a/b, where a complex b of zero counts as a rounding of one."""
     if len(a) == 1:
         return (a[0] / b[0],)
     squares = b[0] ** 2 + b[1] ** 2
-    real = jnp.where(squares > 0, b[0] / squares, 1 / jnp.finfo(squares.dtype).eps)
-    return _times(a, (real, jnp.where(squares > 0, -b[1] / squares, 0)))
+    return _times(a, (b[0] / squares, -b[1] / squares))
 
 
 def _product(parts: Parts) -> Parts:
@@ -199,11 +203,14 @@ def _product(parts: Parts) -> Parts:
     return tuple(jax.lax.reduce(parts, one, _times, (0,)))
 
 
-def _logarithms(parts: Parts) -> Parts:
-    """Of the numbers, or of their absolute values with their phases."""
-    if len(parts) == 1:
-        return (jnp.log(parts[0]),)
-    return jnp.log(jnp.hypot(*parts)), jnp.arctan2(parts[1], parts[0])
+def _logarithms(ratios: Parts, n_logarithms: int) -> tuple[Float[Array, ""], ...]:
+    """That of the product of all: of its absolute value, and the phase if they are complex."""
+    if len(ratios) == 1:
+        return (jnp.sum(jnp.log(jnp.prod(ratios[0].reshape(n_logarithms, -1), axis=1))),)
+    squares = ratios[0] ** 2 + ratios[1] ** 2
+    scale = jax.lax.rsqrt(squares)
+    phase = _product((scale * ratios[0], scale * ratios[1]))
+    return jnp.sum(jnp.log(squares)) / 2, jnp.arctan2(phase[1], phase[0])
 
 
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:

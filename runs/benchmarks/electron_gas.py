@@ -1,7 +1,7 @@
-"""The electron gas of 14 electrons along r_s: the fraction of the correlation energy, and the virial theorem.
+"""The electron gas of 14 electrons along r_s: the fraction of the correlation energy, the virial theorem, g(r), S(k).
 
     mpirun -n 2 nqs scan runs/electron_gas_14.toml
-    mpirun -n 2 nqs measure results/electron_gas_14/r_s=5.h5      and the others, for 2T + V
+    mpirun -n 2 nqs measure results/electron_gas_14/r_s=5.h5      and the others, for the rest
     python runs/benchmarks/electron_gas.py            a table, electron_gas.png
 
 E_c = E − E_HF of the cell. Its fraction is of the exact one by full configuration-interaction quantum Monte Carlo
@@ -19,6 +19,7 @@ import numpy as np
 
 import nqs
 from hamiltonians.electron_gas import ElectronGas
+from nqs.results import Observable
 
 FOLDER = Path("results/electron_gas_14")
 N_UP = N_DOWN = 7
@@ -35,6 +36,7 @@ class Point:
     r_s: float
     energy: tuple[float, float]
     virial: tuple[float, float]
+    observables: dict[str, Observable]
 
     @property
     def correlation(self) -> tuple[float, float]:
@@ -53,6 +55,7 @@ def points() -> list[Point]:
                 r_s,
                 (result.measured["energy"], result.measured["energy_error"]),
                 (np.nan, np.nan) if virial is None else (float(virial.mean), float(virial.error)),
+                result.observables,
             )
     return [found[r_s] for r_s in sorted(found)]
 
@@ -96,8 +99,9 @@ def row(found: list[Point], point: Point) -> list[str]:
 
 
 def draw(found: list[Point]) -> None:
-    """Write the fraction of the correlation energy against r_s, above 2T + V less the slope."""
-    figure, axes = plt.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
+    """Write the fraction of the correlation energy and 2T + V less the slope against r_s, g(r) and S(k) for each."""
+    figure, panels = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
+    axes = panels[:, 0]
     known = [point for point in found if point.r_s in EXACT]
     fractions = np.array([fraction(point) for point in known]).reshape(-1, 2)
     axes[0].errorbar([point.r_s for point in known], *fractions.T, fmt="o", ms=4, capsize=3)
@@ -109,10 +113,29 @@ def draw(found: list[Point]) -> None:
         errors = np.hypot(virials[:, 1], slopes[:, 1])
         axes[1].errorbar([point.r_s for point in found], virials[:, 0] - slopes[:, 0], errors, fmt="o", ms=4, capsize=3)
         axes[1].axhline(0, lw=1, color="black")
-    axes[1].set(xlabel="r_s", ylabel="2T + V + r_s dE/dr_s (hartree)", xscale="log")
-    axes[1].minorticks_off()
-    axes[1].set_xticks([point.r_s for point in found], [f"{point.r_s:g}" for point in found])
+    axes[1].set_ylabel("2T + V + r_s dE/dr_s (hartree)")
+    for axis in axes:
+        axis.set(xlabel="r_s", xscale="log")
+        axis.minorticks_off()
+        axis.set_xticks([point.r_s for point in found], [f"{point.r_s:g}" for point in found])
+    for k, point in enumerate(found):
+        curve(panels[0, 1], point, "pair_opposite", f"C{k}-", f"r_s = {point.r_s:g}, opposite spins")
+        curve(panels[0, 1], point, "pair_equal", f"C{k}--", "equal spins")
+        curve(panels[1, 1], point, "structure_factor", f"C{k}o-", f"r_s = {point.r_s:g}")
+    panels[0, 1].set(xlabel="r/r_s", ylabel="g(r)")
+    panels[1, 1].set(xlabel="k r_s", ylabel="S(k)")
+    for panel in panels[:, 1]:
+        panel.legend(fontsize="small")
     figure.savefig("electron_gas.png", dpi=150)
+
+
+def curve(panel: plt.Axes, point: Point, name: str, style: str, label: str) -> None:
+    """Lengths in units of r_s."""
+    if name in point.observables:
+        values = point.observables[name]
+        ((kind, lengths),) = values.axes.items()
+        scale = point.r_s if kind.startswith("k") else 1 / point.r_s
+        panel.errorbar(scale * lengths, values.mean, values.error, fmt=style, ms=3, lw=1, label=label)
 
 
 def main() -> None:
