@@ -100,7 +100,7 @@ def case(name: str, seed: int = 0) -> Case:
     return Case(hamiltonian, ansatz, nqs.Exchange(lattice.edges()), square, grid)
 
 
-def by_nqs(name: str, n_chains: int, learning_rate: float, seed: int) -> Parts:
+def by_nqs(name: str, n_chains: int, _: int, learning_rate: float, seed: int) -> Parts:
     """The driver's own step, which gives the energy, and the two parts of it that are programs of their own."""
     made = case(name, seed)
     sampler = nqs.Metropolis(made.move, n_chains=n_chains, n_samples=N_SAMPLES, burn_in=0)
@@ -124,7 +124,7 @@ def by_nqs(name: str, n_chains: int, learning_rate: float, seed: int) -> Parts:
     }
 
 
-def by_netket(name: str, n_chains: int, learning_rate: float, seed: int) -> Parts:
+def by_netket(name: str, n_chains: int, chunk_size: int, learning_rate: float, seed: int) -> Parts:
     """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
     import netket
 
@@ -134,7 +134,12 @@ def by_netket(name: str, n_chains: int, learning_rate: float, seed: int) -> Part
     space = operator.hilbert
     sampler = nk.sampler.MetropolisSampler(space, rule, n_chains=n_chains, sweep_size=space.size, dtype=np.int8)
     state = nk.vqs.MCState(
-        sampler, n_samples=N_SAMPLES, n_discard_per_chain=0, seed=seed, **_network(network, made.ansatz)
+        sampler,
+        n_samples=N_SAMPLES,
+        n_discard_per_chain=0,
+        seed=seed,
+        chunk_size=chunk_size or None,
+        **_network(network, made.ansatz),
     )
     driver = nk.driver.VMC_SR(
         operator, nk.optimizer.Sgd(learning_rate), diag_shift=DIAGONAL_SHIFT, variational_state=state
@@ -158,7 +163,7 @@ def by_netket(name: str, n_chains: int, learning_rate: float, seed: int) -> Part
     }
 
 
-def by_quantax(name: str, _: int, learning_rate: float, seed: int) -> Parts:
+def by_quantax(name: str, _: int, chunk_size: int, learning_rate: float, seed: int) -> Parts:
     """`Variational` and `SR`, which chooses as well; every sample is of a chain of its own."""
     import quantax
 
@@ -170,9 +175,9 @@ def by_quantax(name: str, _: int, learning_rate: float, seed: int) -> Parts:
     operator = made.quantax(qtx)
     is_rbm = isinstance(made.ansatz, nqs.RBM)
     model = qtx.model.RBM_Dense(made.ansatz.weights.shape[1], dtype=jnp.float64) if is_rbm else _Exp(made.ansatz)
-    state = qtx.state.Variational(model)
+    state = qtx.state.Variational(model, max_parallel=chunk_size or None)
     kind = qtx.sampler.LocalFlip if made.hamiltonian.space.total_sz is None else qtx.sampler.SpinExchange
-    sampler = kind(state, N_SAMPLES, sweep_steps=made.hamiltonian.space.n_sites)
+    sampler = kind(state, N_SAMPLES, sweep_steps=made.hamiltonian.space.n_sites, thermal_steps=0)
     optimizer = qtx.optimizer.SR(state, operator)
     samples = sampler.sweep()
 

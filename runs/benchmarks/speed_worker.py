@@ -1,13 +1,14 @@
 """One side of a comparison in a process of its own: builds it, then times what each line that it reads asks for.
 
-Started as `python speed_worker.py SIDE CASE CHAINS CORES RATE SEED`. "warm" runs everything once; the name of a work
-times that, "time" all; "until ENERGY SECONDS" takes steps until the mean energy of the last ones is at most ENERGY or
-the time is over. The answer is a line of JSON: seconds by the name of the work, or the number of steps and that mean,
-and the peak memory of the process in bytes.
+Started as `python speed_worker.py SIDE CASE CHAINS CORES CHUNK RATE SEED`. "warm" runs everything once; the name of a
+work times that, "time" all; "until ENERGY DISTANCE SECONDS" takes steps until the mean energy of the last ones is no
+further from ENERGY or the time is over. The answer is a line of JSON: seconds by the name of the work, or those to that
+end and the steps, infinite seconds if it was not reached, and the peak memory of the process in bytes.
 """
 
 import itertools
 import json
+import math
 import os
 import resource
 import statistics
@@ -15,14 +16,15 @@ import sys
 import time
 from collections.abc import Callable
 
-# The seconds for which a work is repeated: a step of training follows another, so that a cold start does not count.
+# The seconds for which a work is repeated, at least once.
 ENOUGH = 0.5
 # The steps whose energies are averaged.
 RECENT = 20
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """The median of the calls that follow one another."""
+    """The median of calls that follow one another, after one that is not timed."""
+    call()
     times: list[float] = []
     while sum(times) < ENOUGH:
         start = time.perf_counter()
@@ -31,27 +33,32 @@ def seconds(call: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def until(step: Callable[[], float], energy: float, limit: float) -> dict[str, float]:
-    """The steps that were needed, and the mean energy of the last ones."""
+def until(step: Callable[[], float], energy: float, distance: float, limit: float) -> dict[str, float]:
+    """The seconds of the steps, with their compilation, and their number."""
     recent: list[float] = []
-    end = time.perf_counter() + limit
+    start = time.perf_counter()
     for n_steps in itertools.count(1):
-        recent = [*recent[1 - RECENT :], step()]
-        mean = statistics.fmean(recent)
-        if (len(recent) == RECENT and mean <= energy) or time.perf_counter() > end:
-            return {"steps": n_steps, "energy": mean}
-    raise AssertionError
+        try:
+            recent = [*recent[1 - RECENT :], step()]
+        except Exception as error:  # what diverges has not arrived, whatever its library raises
+            print(f"step {n_steps}: {error}")
+            break
+        if len(recent) == RECENT and abs(statistics.fmean(recent) - energy) <= distance:
+            return {"seconds": time.perf_counter() - start, "steps": n_steps}
+        if time.perf_counter() - start > limit:
+            break
+    return {"seconds": math.inf, "steps": n_steps}
 
 
 def main() -> None:
     side, case, *rest = sys.argv[1:]
-    chains, cores, seed = int(rest[0]), int(rest[1]), int(rest[3])
+    chains, cores, chunk, seed = (int(rest[i]) for i in (0, 1, 2, 4))
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     answers, sys.stdout = sys.stdout, sys.stderr  # what the libraries print stays out of the answers
     import speed_sides
 
     sides = {"nqs": speed_sides.by_nqs, "netket": speed_sides.by_netket, "quantax": speed_sides.by_quantax}
-    parts = sides[side](case, chains, float(rest[2]), seed)
+    parts = sides[side](case, chains, chunk, float(rest[3]), seed)
     for line in map(str.strip, sys.stdin):
         wanted = parts if line == "time" else {line: parts[line]} if line in parts else {}
         if line == "local energy":
