@@ -102,15 +102,16 @@ class TabulatedRBM(MovingAnsatz):
 
     With E = e^{2θ}, θ = b + xW, it is log ψ = Σ_i a_i x_i + Σ_j [log(1 + E_j) − θ_j] up to a constant. Reversing the
     spins s of the sites I multiplies E_j by ∏_{i ∈ I} e^{−4 s_i W_ij}, which are in a table, and adds 2 s_i Σ_j W_ij to
-    −Σ θ. E is only multiplied: its relative error grows by a rounding for each site of a move at any θ, while that of
-    tanh θ and its addition theorem would grow like e^{2|θ|}.
+    −Σ θ. E is only multiplied: its relative error grows by a few roundings a move at any θ, that of tanh θ and its
+    addition theorem like e^{2|θ|}.
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
     products of a few 1 + E_j after and before. In real double precision the logarithm is that of several of these
     ratios together, else and for moves of more sites there is one for each.
 
     `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
-    double and 21 in single precision, and the sum of |W_ij| over the hidden units of one logarithm below 86 at each i.
+    double and 21 in single precision, and with several ratios in a logarithm the sum of |W_ij| over its hidden units is
+    below 86 at each i.
     """
 
     machine: RBM
@@ -148,11 +149,11 @@ class TabulatedRBM(MovingAnsatz):
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         spins = flipped_spins(x, move)
         new = self._look_up(cache, spins, move.sites)
-        ratios = _over(self._products(new), self._products(cache))
-        n_logarithms = self.n_logarithms if len(move.sites) <= WIDEST else len(ratios[0])
+        products, old_products = self._products(new), self._products(cache)
+        n_logarithms = self.n_logarithms if len(move.sites) <= WIDEST else len(products[0])
         changes = [
             logarithm + spins.astype(slopes.dtype) @ slopes[move.sites]
-            for logarithm, slopes in zip(_logarithms(ratios, n_logarithms), self.slopes, strict=True)
+            for logarithm, slopes in zip(_logarithms(products, old_products, n_logarithms), self.slopes, strict=True)
         ]
         return jax.lax.complex(*changes) if len(changes) == 2 else changes[0], new
 
@@ -172,11 +173,12 @@ class TabulatedRBM(MovingAnsatz):
         return jnp.pad(values, (0, self.factors[0].shape[-1] - values.shape[0]))
 
     def _products(self, exponentials: Parts) -> Parts:
-        """Of `block` numbers 1 + E each, where a zero counts as a rounding."""
+        """Of `block` numbers 1 + E each, of which a complex one that cancels counts as a rounding."""
         terms = (1 + exponentials[0], *exponentials[1:])
         if len(terms) == 2:
-            is_zero = (terms[0] == 0) & (terms[1] == 0)
-            terms = jnp.where(is_zero, jnp.finfo(terms[0].dtype).eps, terms[0]), terms[1]
+            rounding = jnp.finfo(terms[0].dtype).eps
+            cancels = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < rounding**2
+            terms = jnp.where(cancels, rounding, terms[0]), terms[1]
         return _product(tuple(part.reshape(self.block, -1) for part in terms))
 
 
@@ -190,27 +192,20 @@ def _times(a: Parts, b: Parts) -> Parts:
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
-def _over(a: Parts, b: Parts) -> Parts:
-    if len(a) == 1:
-        return (a[0] / b[0],)
-    squares = b[0] ** 2 + b[1] ** 2
-    return _times(a, (b[0] / squares, -b[1] / squares))
-
-
 def _product(parts: Parts) -> Parts:
     """Along the first axis."""
     one = tuple(jnp.full((), value, part.dtype) for value, part in zip((1, 0), parts, strict=False))
     return tuple(jax.lax.reduce(parts, one, _times, (0,)))
 
 
-def _logarithms(ratios: Parts, n_logarithms: int) -> tuple[Float[Array, ""], ...]:
-    """That of the product of all: of its absolute value, and the phase if they are complex."""
-    if len(ratios) == 1:
-        return (jnp.sum(jnp.log(jnp.prod(ratios[0].reshape(n_logarithms, -1), axis=1))),)
-    squares = ratios[0] ** 2 + ratios[1] ** 2
-    scale = jax.lax.rsqrt(squares)
-    phase = _product((scale * ratios[0], scale * ratios[1]))
-    return jnp.sum(jnp.log(squares)) / 2, jnp.arctan2(phase[1], phase[0])
+def _logarithms(new: Parts, old: Parts, n_logarithms: int) -> tuple[Float[Array, ""], ...]:
+    """That of the product of all new/old: of its absolute value, and the phase if they are complex."""
+    if len(new) == 1:
+        return (jnp.sum(jnp.log(jnp.prod((new[0] / old[0]).reshape(n_logarithms, -1), axis=1))),)
+    inverse, old_inverse = (jax.lax.rsqrt(re**2 + im**2) for re, im in (new, old))
+    unit, old_unit = (inverse * new[0], inverse * new[1]), (old_inverse * old[0], -old_inverse * old[1])
+    phase = _product(_times(unit, old_unit))
+    return jnp.sum(jnp.log(old_inverse / inverse)), jnp.arctan2(phase[1], phase[0])
 
 
 def rbm_of(weights, hidden_bias, visible_bias=None) -> RBM:

@@ -31,7 +31,7 @@ STEP = 1e-4
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured at one r_s: values with their errors, in hartree, of the cell; NaN what was not."""
+    """What was measured at one r_s: energies of the cell with errors, in hartree, NaN what was not, and the rest."""
 
     r_s: float
     energy: tuple[float, float]

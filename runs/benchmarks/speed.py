@@ -96,7 +96,7 @@ def tried(side: str, case: str) -> Iterator[tuple[Setting, dict[str, float]]]:
             return
 
 
-def start(side: str, case: str, setting: Setting, rate: float = 0.005, seed: int = 0) -> Popen:
+def start(side: str, case: str, setting: Setting, rate: float = 1e-9, seed: int = 0) -> Popen:
     arguments = map(str, (*setting, rate, seed))
     return Popen([sys.executable, WORKER, side, case, *arguments], stdin=PIPE, stdout=PIPE, text=True)
 

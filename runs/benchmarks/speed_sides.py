@@ -1,5 +1,6 @@
 """The same work for nqs and for its peers: what each of them calls to sample, to get local energies, and to step."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,10 @@ def by_nqs(name: str, n_chains: int, _: int, learning_rate: float, seed: int) ->
     vmc = nqs.VMC(made.hamiltonian, made.ansatz, sampler, optimizer, seed=seed)
     state, key = vmc.initial_state(), jax.random.key(1)
     extra = jnp.asarray(0)
-    samples = sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]
+
+    @functools.cache
+    def samples() -> jax.Array:
+        return sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]
 
     def step() -> float:
         nonlocal state
@@ -118,7 +122,7 @@ def by_nqs(name: str, n_chains: int, _: int, learning_rate: float, seed: int) ->
     return {
         "sampling": lambda: jax.block_until_ready(sample(sampler, made.ansatz, key, vmc.chains, state.x, extra)[0]),
         "local energy": lambda: local_energies(
-            made.hamiltonian, made.ansatz, samples, vmc.chunk_size
+            made.hamiltonian, made.ansatz, samples(), vmc.chunk_size
         ).block_until_ready(),
         "step": step,
     }
@@ -179,7 +183,7 @@ def by_quantax(name: str, _: int, chunk_size: int, learning_rate: float, seed: i
     kind = qtx.sampler.LocalFlip if made.hamiltonian.space.total_sz is None else qtx.sampler.SpinExchange
     sampler = kind(state, N_SAMPLES, sweep_steps=made.hamiltonian.space.n_sites, thermal_steps=0)
     optimizer = qtx.optimizer.SR(state, operator)
-    samples = sampler.sweep()
+    samples = functools.cache(sampler.sweep)
 
     def step() -> float:
         state.update(learning_rate * optimizer.get_step(sampler.sweep()))
@@ -188,7 +192,7 @@ def by_quantax(name: str, _: int, chunk_size: int, learning_rate: float, seed: i
 
     return {
         "sampling": lambda: jax.block_until_ready(sampler.sweep().spins),
-        "local energy": lambda: jax.block_until_ready(operator.Oloc(state, samples)),
+        "local energy": lambda: jax.block_until_ready(operator.Oloc(state, samples())),
         "step": step,
     }
 

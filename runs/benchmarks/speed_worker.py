@@ -34,20 +34,24 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def until(step: Callable[[], float], energy: float, distance: float, limit: float) -> dict[str, float]:
-    """The seconds of the steps, with their compilation, and their number."""
+    """The seconds of the steps, with their compilation, and their number; what diverges does not arrive."""
+    from nqs.errors import RunError
+
     recent: list[float] = []
     start = time.perf_counter()
     for n_steps in itertools.count(1):
         try:
             recent = [*recent[1 - RECENT :], step()]
-        except Exception as error:  # what diverges has not arrived, whatever its library raises
+        except (ArithmeticError, RunError) as error:
             print(f"step {n_steps}: {error}")
+            break
+        if not math.isfinite(recent[-1]):
             break
         if len(recent) == RECENT and abs(statistics.fmean(recent) - energy) <= distance:
             return {"seconds": time.perf_counter() - start, "steps": n_steps}
         if time.perf_counter() - start > limit:
             break
-    return {"seconds": math.inf, "steps": n_steps}
+    return {"seconds": math.inf, "steps": math.inf}
 
 
 def main() -> None:
