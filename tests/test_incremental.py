@@ -196,6 +196,7 @@ def walk_at_the_edge(machine_of_angle, accuracy: float) -> tuple[float, np.ndarr
     moves = (one, two, jnp.concatenate([one, padding], axis=1), jnp.concatenate([padding, one], axis=1), *wide)
     _, fast, slow = accelerated_walk(machine_of_angle(angle), jnp.asarray(START), moves)
     np.testing.assert_allclose(fast.real, slow.real, rtol=accuracy, atol=1e3 * accuracy)
+    np.testing.assert_allclose(np.exp(1j * np.imag(fast - slow)), 1, atol=1e3 * accuracy)
     return angle, np.asarray(slow.real)
 
 

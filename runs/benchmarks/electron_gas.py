@@ -134,7 +134,7 @@ def curve(panel: plt.Axes, point: Point, name: str, style: str, label: str) -> N
     if name in point.observables:
         values = point.observables[name]
         ((kind, lengths),) = values.axes.items()
-        scale = point.r_s if kind.startswith("k") else 1 / point.r_s
+        scale = point.r_s if kind == "k" else 1 / point.r_s
         panel.errorbar(scale * lengths, values.mean, values.error, fmt=style, ms=3, lw=1, label=label)
 
 

@@ -39,10 +39,7 @@ GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 Setting = tuple[int, int, int]
 SETTINGS: dict[str, tuple[Setting, ...]] = {
     "nqs": ((128, 2, 0), (1024, 2, 0)),
-    "netket": (
-        *((128, 2, 0), (16, 1, 0), (128, 1, 0), (1024, 1, 0), (16, 2, 0), (1024, 2, 0)),
-        *((128, 2, 128), (1024, 2, 128)),
-    ),
+    "netket": tuple((n, cores, chunk) for cores, chunk in ((2, 0), (1, 0), (2, 128)) for n in (128, 16, 1024)),
 }
 if find_spec("quantax"):
     SETTINGS["quantax"] = ((1024, 2, 0), (1024, 1, 0), (1024, 2, 4096))
