@@ -85,10 +85,14 @@ def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) ->
     matrix = np.empty((components * n, components * len(everywhere[0][0])))
     for i in range(0, n, AT_ONCE):
         start = first + i
+        products = (
+            _layer_product(a[i : i + AT_ONCE], g[i : i + AT_ONCE], a_all[start:], g_all[start:])
+            for (a, g), (a_all, g_all) in zip(local, everywhere, strict=True)
+        )
         block = matrix[components * i : components * (i + AT_ONCE), components * start :]
-        block[...] = 0
-        for (a, g), (a_all, g_all) in zip(local, everywhere, strict=True):
-            block += _layer_product(a[i : i + AT_ONCE], g[i : i + AT_ONCE], a_all[start:], g_all[start:])
+        block[...] = next(products)
+        for product in products:
+            block += product
     return matrix
 
 

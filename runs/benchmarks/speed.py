@@ -5,17 +5,17 @@
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
 
 The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
-side runs in processes of its own, one after the other for each of its settings (chains x cores x chunk); for each kind
-of work the one that was fastest in trials counts, and runs again in turn with those of the others. All draw 1024
-samples a step with N proposals between two samples of a chain, in double precision, and solve the same equations
-(NetKet with twice the right side, Quantax by eigenvalues with its own shift). A time is the median of calls in a row
-for half a second, at least one, after one that is not timed, at the weights with which training begins. The natural
-gradient is the fastest step without its own sampling and local energies. A ratio is the peer's time over that of nqs in
-the same round; its median stands first, its range beside it. The convolutional network of NetKet is one of Flax, that
-of Quantax the one of nqs, whose convolutions are products of matrices. The memory is the largest of the process, with
-all that it has imported. Of RBMs the last column is the arithmetic that has to be done at least (3 operations for each
-pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples and its factor), by time, over what a
-product of matrices reaches here.
+side runs in processes of its own, one after the other for each of its settings (chains x cores x ranks x chunk; ranks
+of mpirun, of nqs alone); for each kind of work the one that was fastest in trials counts, and runs again in turn with
+those of the others. All draw 1024 samples a step with N proposals between two samples of a chain, in double precision,
+and solve the same equations (NetKet with twice the right side, Quantax by eigenvalues with its own shift). A time is
+the median of calls in a row for half a second, at least one, after one that is not timed, at the weights with which
+training begins. The natural gradient is the fastest step without its own sampling and local energies. A ratio is the
+peer's time over that of nqs in the same round; its median stands first, its range beside it. The convolutional network
+of NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are products of matrices. The memory is the
+largest of the processes, with all that they have imported. Of RBMs the last column is the arithmetic that has to be
+done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples
+and its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -34,15 +34,15 @@ import numpy as np
 
 CASES = ("ring_80_1", "ring_80_4", "square_10_1", "glass_80_1", "ffn_80", "cnn_6")
 GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
-# Chains, cores, and the samples that a peer evaluates at once, 0 for its default; more cores than there are count as
-# all.
-Setting = tuple[int, int, int]
+# Chains, cores, ranks, and the samples that a peer evaluates at once, 0 for its default; more cores than there are
+# count as all.
+Setting = tuple[int, int, int, int]
 SETTINGS: dict[str, tuple[Setting, ...]] = {
-    "nqs": ((128, 2, 0), (1024, 2, 0)),
-    "netket": tuple((n, cores, chunk) for cores, chunk in ((2, 0), (1, 0), (2, 128)) for n in (128, 16, 1024)),
+    "nqs": ((128, 2, 1, 0), (1024, 2, 1, 0), (1024, 2, 2, 0)),
+    "netket": tuple((n, cores, 1, chunk) for cores, chunk in ((2, 0), (1, 0), (2, 128)) for n in (128, 16, 1024)),
 }
 if find_spec("quantax"):
-    SETTINGS["quantax"] = ((1024, 2, 0), (1024, 1, 0), (1024, 2, 4096))
+    SETTINGS["quantax"] = ((1024, 2, 1, 0), (1024, 1, 1, 0), (1024, 2, 1, 4096))
 NAMES = {"nqs": "nqs", "netket": "NetKet", "quantax": "Quantax"}
 N_SAMPLES = 1024
 SLOW = 20.0  # seconds of a step
@@ -94,8 +94,10 @@ def tried(side: str, case: str) -> Iterator[tuple[Setting, dict[str, float]]]:
 
 
 def start(side: str, case: str, setting: Setting, rate: float = 1e-9, seed: int = 0) -> Popen:
+    _, _, ranks, _ = setting
+    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
     arguments = map(str, (*setting, rate, seed))
-    return Popen([sys.executable, WORKER, side, case, *arguments], stdin=PIPE, stdout=PIPE, text=True)
+    return Popen([*launcher, sys.executable, WORKER, side, case, *arguments], stdin=PIPE, stdout=PIPE, text=True)
 
 
 def ask(worker: Popen, question: str) -> dict[str, float]:
@@ -231,7 +233,7 @@ def main() -> None:
         for row in rows(case, found[case], limits["flop/s"]):
             show(row)
         for side, (setting, _) in found[case].items():
-            write(f"{'':12}{NAMES[side]}, best chains x cores x chunk: {setting}")
+            write(f"{'':12}{NAMES[side]}, best chains x cores x ranks x chunk: {setting}")
         store(found, limits, options.output.with_suffix(".h5"))
         picture(found, options.output.with_suffix(".png"))
     write(f"machine: {limits['flop/s'] / 1e9:.1f} Gflop/s (matrix product), {limits['byte/s'] / 1e9:.1f} GB/s (copy)")
