@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 from hamiltonians.continuum import pairs
 from hamiltonians.ewald import Ewald
 from hamiltonians.minimum_image import coulomb_transform
-from hamiltonians.periodic import PeriodicHamiltonian, check_shells, checked_twist, differences
-from hamiltonians.plane_waves import wave_vectors
+from hamiltonians.periodic import PeriodicHamiltonian, checked_twist, differences
+from hamiltonians.plane_waves import closed_shells, wave_vectors
+from hamiltonians.shells import check_shells
 from hamiltonians.space import Particles
 
 Interaction = Literal["ewald", "minimum_image", "none"]
@@ -64,7 +65,7 @@ class ElectronGas(PeriodicHamiltonian):
         self.twist = checked_twist(twist, dim)
         self.ewald = Ewald(self.cell) if interaction == "ewald" else None
         if not open_shells:
-            check_shells(self.space, self.twist)
+            check_shells(self.space, lambda n: closed_shells(n, self.cell, self.twist), "plane waves")
 
     @property
     def convention(self) -> str:

@@ -69,19 +69,24 @@ def ground_state(
 def ground_space(
     hamiltonian: SpinHamiltonian,
 ) -> tuple[float, Inexact[np.ndarray, "n_states degeneracy"]]:
-    """The ground-state energy and an orthonormal basis of all states that have it.
-
-    Lanczos finds one state of a degenerate level reliably, not all: those found are lifted out of the way by the width
-    of the spectrum, and the search is repeated until the level is empty.
-    """
+    """The ground-state energy and an orthonormal basis of all states that have it."""
     matrix = sparse_matrix(hamiltonian)
-    width = float(abs(matrix).sum(axis=1).max())
-    size = n_states(hamiltonian.space)
+    return lowest_space(matrix, n_states(hamiltonian.space), float(abs(matrix).sum(axis=1).max()))
+
+
+def lowest_space(
+    matrix: csr_array | LinearOperator, size: int, width: float
+) -> tuple[float, Inexact[np.ndarray, "n_states degeneracy"]]:
+    """The lowest eigenvalue of a Hermitian matrix of `size` rows and an orthonormal basis of all states that have it.
+
+    `width` is that of the spectrum or more. Lanczos finds one state of a degenerate level reliably, not all: those
+    found are lifted out of the way by the width of the spectrum, and the search is repeated until the level is empty.
+    """
     if size <= 64:
-        energies, vectors = np.linalg.eigh(matrix.toarray())
+        energies, vectors = np.linalg.eigh(matrix @ np.eye(size))
         return float(energies[0]), vectors[:, energies - energies[0] <= DEGENERATE * width]
     random = np.random.default_rng(0)
-    found, lowest = np.zeros((size, 0), matrix.dtype), np.inf
+    found, lowest = np.zeros((size, 0), matrix.dtype or float), np.inf
     while True:
         lifted = _lifted(matrix, found, 2 * width)
         energies, vectors = eigsh(lifted, k=2, which="SA", v0=random.normal(size=size))
@@ -92,7 +97,9 @@ def ground_space(
         found = np.linalg.qr(np.concatenate([found, new], axis=1))[0]
 
 
-def _lifted(matrix: csr_array, states: Inexact[np.ndarray, "n_states n"], height: float) -> LinearOperator:
+def _lifted(
+    matrix: csr_array | LinearOperator, states: Inexact[np.ndarray, "n_states n"], height: float
+) -> LinearOperator:
     """The matrix with the energies of these states raised."""
     return aslinearoperator(matrix) + aslinearoperator(height * states) @ aslinearoperator(states.conj().T)
 

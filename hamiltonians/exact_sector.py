@@ -1,11 +1,11 @@
 """The lowest levels of a symmetry sector, by sparse Lanczos."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Inexact
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import aslinearoperator, eigsh
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
-from hamiltonians.exact import all_states, n_states, numbers_of, sparse_matrix
+from hamiltonians.exact import all_states, lowest_space, n_states, numbers_of, sparse_matrix
 from hamiltonians.sector import Sector
 from hamiltonians.spin import SpinHamiltonian
 
@@ -16,7 +16,7 @@ ROUNDING = 1e-8
 def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 1) -> Float[np.ndarray, " n_found"]:
     """The lowest eigenvalues of H, ascending, among the states with ψ(g x) = χ_g ψ(x); all, if these are fewer.
 
-    Lanczos of H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum. Of levels that are
+    Lanczos of P H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum. Of levels that are
     degenerate within the sector copies may be missing.
 
     Raises `ValueError` if the flip of all spins leaves the space or H is not symmetric.
@@ -34,9 +34,27 @@ def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 
     if size <= max(64, 2 * n_levels + 2):
         dense = projector.toarray()
         return np.linalg.eigvalsh(dense @ matrix @ dense + above * (np.eye(size) - dense))[:n_levels]
+    return np.sort(eigsh(_lifted(matrix, projector, above, size), k=n_levels, which="SA", v0=start)[0])
+
+
+def sector_ground_space(
+    hamiltonian: SpinHamiltonian, sector: Sector
+) -> tuple[float, Inexact[np.ndarray, "n_states degeneracy"]]:
+    """The lowest eigenvalue of P H P among the states with ψ(g x) = χ_g ψ(x), and an orthonormal basis of its states.
+
+    Raises `ValueError` if the flip of all spins leaves the space.
+    """
+    matrix, projector = sparse_matrix(hamiltonian), _projector(hamiltonian, sector)
+    above = float(abs(matrix).sum(axis=1).max())
+    size = n_states(hamiltonian.space)
+    return lowest_space(_lifted(matrix, projector, above, size), size, 2 * above)
+
+
+def _lifted(matrix: csr_array, projector: csr_array, above: float, size: int) -> LinearOperator:
+    """P H P + c (1 − P)."""
+    inside = aslinearoperator(projector)
     outside = aslinearoperator(above * (eye_array(size) - projector))
-    lifted = aslinearoperator(matrix) @ aslinearoperator(projector) + outside
-    return np.sort(eigsh(lifted, k=n_levels, which="SA", v0=start)[0])
+    return inside @ aslinearoperator(matrix) @ inside + outside
 
 
 def _projector(hamiltonian: SpinHamiltonian, sector: Sector) -> csr_array:

@@ -124,15 +124,15 @@ class EdgeList(Graph):
     second: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self):
-        for pairs in (self.pairs, self.second):
+        for name, pairs in (("edges", self.pairs), ("second_edges", self.second)):
             seen = set()
             for i, j in pairs:
                 if not (0 <= i < self.size and 0 <= j < self.size):
                     raise ValueError(
-                        f"edges: [{i}, {j}] names a site that does not exist; there are 0 to {self.size - 1}"
+                        f"{name}: [{i}, {j}] names a site that does not exist; there are 0 to {self.size - 1}"
                     )
                 if i == j or frozenset((i, j)) in seen:
-                    raise ValueError(f"edges: [{i}, {j}] is {'no bond' if i == j else 'there twice'}")
+                    raise ValueError(f"{name}: [{i}, {j}] is {'no bond' if i == j else 'there twice'}")
                 seen.add(frozenset((i, j)))
 
     @property

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hamiltonians.continuum import pairs
-from hamiltonians.periodic import PeriodicHamiltonian, check_shells, checked_twist, differences
-from hamiltonians.plane_waves import wave_vectors
+from hamiltonians.periodic import PeriodicHamiltonian, checked_twist, differences
+from hamiltonians.plane_waves import closed_shells, wave_vectors
+from hamiltonians.shells import check_shells
 from hamiltonians.space import Particles
 
 # ħc in MeV fm, the neutron's mass in MeV.
@@ -68,7 +69,7 @@ class NeutronMatter(PeriodicHamiltonian):
         # What is left out of a sum over images is below exp(-36) of its first term.
         self.n_images = int(np.ceil(6 * R_1 / self.length + 0.5))
         if not open_shells:
-            check_shells(self.space, self.twist)
+            check_shells(self.space, lambda n: closed_shells(n, self.cell, self.twist), "plane waves")
 
     @property
     def convention(self) -> str:
@@ -78,7 +79,7 @@ class NeutronMatter(PeriodicHamiltonian):
         )
 
     def potential_terms(self, x: Float[Array, "n_particles dim"]) -> dict[str, Float[Array, ""]]:
-        """Half of v for all pairs of opposite spins, "pairs", and the three-body force, "triples".
+        """Half of v for all pairs of opposite spins, "direct", and the three-body force, "triples".
 
         The sum over triples is ½ Σ_j ((Σ_{i≠j} w_ij)² − Σ_{i≠j} w_ij²).
         """
@@ -87,7 +88,7 @@ class NeutronMatter(PeriodicHamiltonian):
         w = jnp.zeros((n, n)).at[first, second].set(self._gaussian(x[first] - x[second], R_3))
         w = w + w.T
         triples = 0.5 * TRIPLE_STRENGTH * (jnp.sum(jnp.sum(w, axis=1) ** 2) - jnp.sum(w**2))
-        return {"pairs": jnp.sum(self.connected(x)[1]), "triples": triples}
+        return {"direct": jnp.sum(self.connected(x)[1]), "triples": triples}
 
     def connected(
         self, x: Float[Array, "n_particles dim"]
@@ -105,11 +106,11 @@ class NeutronMatter(PeriodicHamiltonian):
         return jnp.prod(jnp.sum(jnp.exp(-(((nearest[..., None] + images) / width) ** 2)), axis=-1), axis=-1)
 
     def hartree_fock_terms(self) -> dict[str, float]:
-        """The parts of the energy of a determinant of plane waves: "kinetic", "pairs" and "triples".
+        """The parts of the energy of a determinant of plane waves: "kinetic", "direct", "exchange" and "triples".
 
-        With the transforms v(q) and w(q) over the volume, the two-body force gives Σ_{k↑k'↓} (v(0) + v(k − k'))/2. The
-        three-body force is half a sum over ordered triples (1, 2, 3) of w(r_12) w(r_23), of which a permutation of the
-        momenta in the ket makes sgn(P) w(k_1 − k_P1) w(k_3 − k_P3), if it mixes no spins.
+        With the transforms v(q) and w(q) over the volume, the two-body force gives Σ_{k↑k'↓} v(0)/2 and Σ_{k↑k'↓} v(k −
+        k')/2. The three-body force is half a sum over ordered triples (1, 2, 3) of w(r_12) w(r_23), of which a
+        permutation of the momenta in the ket makes sgn(P) w(k_1 − k_P1) w(k_3 − k_P3), if it mixes no spins.
         """
 
         def transform(numbers, strength: float, width: float) -> np.ndarray:
@@ -131,7 +132,8 @@ class NeutronMatter(PeriodicHamiltonian):
         )
         return {
             "kinetic": self.free_energy(),
-            "pairs": 0.5 * float(np.sum(two_body + direct)),
+            "direct": 0.5 * two_body.size * direct,
+            "exchange": 0.5 * float(np.sum(two_body)),
             "triples": 0.5 * TRIPLE_STRENGTH * float(three_body),
         }
 

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hamiltonians.continuum import ContinuumHamiltonian
-from hamiltonians.plane_waves import occupied_momenta, shell_error, wave_vectors
-from hamiltonians.space import Particles
+from hamiltonians.plane_waves import occupied_momenta, wave_vectors
 
 
 class PeriodicHamiltonian(ContinuumHamiltonian):
@@ -67,10 +66,3 @@ def checked_twist(twist: Sequence[float] | None, dim: int) -> tuple[float, ...]:
     if not all(abs(component) <= 0.5 for component in components):
         raise ValueError(f"twist = {list(components)} lies outside the cell: components are between -0.5 and 0.5")
     return components
-
-
-def check_shells(space: Particles, twist: Sequence[float]) -> None:
-    """Raises `ValueError` naming the spin whose plane waves leave a shell open, and the nearest closed numbers."""
-    for name, n in (("n_up", space.n_up), ("n_down", space.n_down)):
-        if error := shell_error(n, np.asarray(space.cell), twist):
-            raise ValueError(f"{name} = {n} {error}, or allow it with open_shells = true")

@@ -28,13 +28,9 @@ def occupied_momenta(n: int, cell: Float[np.ndarray, "dim dim"], twist: Sequence
     return _shells(n, cell, twist)[0][:n]
 
 
-def shell_error(n: int, cell: Float[np.ndarray, "dim dim"], twist: Sequence[float]) -> str | None:
-    """What is wrong with n particles of one spin: a shell that they leave open, and the nearest closed numbers."""
-    closed = _shells(n, cell, twist)[1]
-    if n in closed:
-        return None
-    nearest = [end for end in (max(closed[closed < n]), min(closed[closed > n])) if end > 0]
-    return f"leaves a shell of plane waves open; {' and '.join(map(str, nearest))} close it"
+def closed_shells(n: int, cell: Float[np.ndarray, "dim dim"], twist: Sequence[float]) -> Int[np.ndarray, " ends"]:
+    """0 and the numbers of particles of one spin that fill whole shells, up to one that is larger than n."""
+    return _shells(n, cell, twist)[1]
 
 
 def _shells(

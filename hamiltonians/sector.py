@@ -31,11 +31,11 @@ def sector(
     """The sector of a momentum 2π k_a / L_a along each axis a, of an irreducible representation of the point group, and
     of the parity ±1 under the flip of all spins; the elements are those of the groups that are given.
 
-    `irrep` is A1 (trivial) or A2 (the sign of a reflection, the determinant) of a chain, a square or a hexagonal
-    lattice. B1 is on the square the sign of an exchange of the axes, on the others −1 for odd multiples of 60°
-    and for the reflections whose mirror holds no shortest translation; B2 is A2 times B1. The translation by t
-    has the character exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built: a Marshall
-    rotation gives the elements that exchange the sublattices another factor (−1)^(N/2).
+    `irrep` is A1 (trivial) of any lattice, or A2 (the sign of a reflection, the determinant) of a chain, a square or a
+    hexagonal lattice. B1 is on the square the sign of an exchange of the axes, on the others −1 for odd multiples of
+    60° and for the reflections whose mirror holds no shortest translation; B2 is A2 times B1. The translation by t has
+    the character exp(2πi Σ_a k_a t_a / L_a). Characters refer to the Hamiltonian as built: a Marshall rotation gives
+    the elements that exchange the sublattices another factor (−1)^(N/2).
 
     Raises `ValueError` for symmetries that the lattice does not have, or a momentum that the point group does not keep.
     """
@@ -63,10 +63,10 @@ def sector(
 def irrep_characters(lattice: Lattice, irrep: str) -> Float[np.ndarray, " n_elements"]:
     """±1 of every element of `point_group`."""
     is_rectangle = len(set(lattice.extent)) > 1
-    allowed = {"chain": IRREPS[:2], "cubic": ()}.get(lattice.kind, IRREPS[:2] if is_rectangle else IRREPS)
+    allowed = {"chain": IRREPS[:2], "cubic": IRREPS[:1]}.get(lattice.kind, IRREPS[:2] if is_rectangle else IRREPS)
     if irrep not in allowed:
         raise ValueError(
-            f"sector: a {lattice.kind} lattice has irrep = {' or '.join(allowed) or 'none'}, not {irrep!r}"
+            f"sector: a {lattice.kind} lattice has the representations {' or '.join(allowed)}, not {irrep!r}"
         )
     characters = []
     for element in point_group(lattice):

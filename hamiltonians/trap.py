@@ -10,9 +10,13 @@ from jaxtyping import Array, Float, Int
 
 from hamiltonians.continuum import ContinuumHamiltonian, pairs
 from hamiltonians.lattice import OneEach, one_each
+from hamiltonians.shells import check_shells
 from hamiltonians.space import Particles
 from hamiltonians.two_electron_dot import two_electron_energy
 from hamiltonians.two_hard_cores import two_hard_core_energy
+
+# Energies belong to one level if they differ by less than this fraction of the lowest frequency.
+SAME_LEVEL = 1e-6
 
 Interaction = Literal["coulomb", "hard_core", "none"]
 
@@ -23,8 +27,8 @@ class HarmonicTrap(ContinuumHamiltonian):
     ω is `omega`, one number or one for each axis. v(r) is 1/√(r² + a²) for "coulomb", where a is `softening`, infinite
     below `core_diameter` and zero above for "hard_core", and zero for "none".
 
-    Raises `ValueError` for an ω that is not positive, a Coulomb repulsion in one dimension without softening, or a
-    length that the interaction has no use for.
+    Raises `ValueError` for an ω that is not positive, a Coulomb repulsion in one dimension without softening, a length
+    that the interaction has no use for, or fermions in an open shell that `open_shells` does not allow.
     """
 
     space: Particles
@@ -45,6 +49,7 @@ class HarmonicTrap(ContinuumHamiltonian):
         softening: float = 0.0,
         core_diameter: float = 0.0,
         are_bosons: bool = False,
+        open_shells: bool = False,
     ):
         if interaction not in get_args(Interaction):
             raise ValueError(f"interaction must be one of {', '.join(get_args(Interaction))}, not {interaction!r}")
@@ -64,6 +69,8 @@ class HarmonicTrap(ContinuumHamiltonian):
             raise ValueError("softening: in one dimension 1/r has no finite energy; give a positive softening")
         if interaction == "hard_core" and core_diameter == 0:
             raise ValueError("core_diameter: a hard_core interaction needs a positive one")
+        if not (open_shells or are_bosons):
+            check_shells(self.space, lambda n: closed_shells(n, self.omega.tolist()), "the oscillator")
 
     @property
     def convention(self) -> str:
@@ -118,3 +125,14 @@ def lowest_quanta(n: int, omega: Sequence[float]) -> Int[np.ndarray, "n dim"]:
         lowest = np.lexsort((*found.T[::-1], energies))[:n]
         found, energies = found[lowest], energies[lowest]
     return found
+
+
+def closed_shells(n: int, omega: Sequence[float]) -> Int[np.ndarray, " ends"]:
+    """0 and the numbers of states that make whole levels, up to one that is larger than n."""
+    size = n + 1
+    while True:
+        size *= 2
+        energies = lowest_quanta(size, omega) @ np.asarray(omega)
+        ends = np.concatenate([[0], 1 + np.flatnonzero(np.diff(energies) > SAME_LEVEL * np.min(omega))])
+        if ends[-1] > n:
+            return ends

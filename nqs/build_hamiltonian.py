@@ -62,6 +62,7 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
                 softening=table.softening,
                 core_diameter=table.core_diameter,
                 are_bosons=table.particles == "bosons",
+                open_shells=table.open_shells,
             )
         case schema.NeutronMatter():
             return NeutronMatter(
@@ -75,8 +76,8 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
 
 def _lattice(table: schema.OnLattice) -> Graph:
     if table.lattice == "edges":
-        edges = cast(tuple[tuple[int, int], ...], table.edges)
-        return EdgeList(1 + max(map(max, edges)), edges)
+        edges, second = cast(Any, (table.edges, getattr(table, "second_edges", None) or ()))
+        return EdgeList(1 + max(map(max, edges)), edges, second)
     return Lattice(table.lattice, tuple(table.extent or ()), table.periodic)
 
 

@@ -2,9 +2,7 @@
 
 from typing import Any, cast
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hamiltonians.continuum import ContinuumHamiltonian
@@ -21,6 +19,7 @@ from nqs.ansatz.pair_jastrow import Cusps, PairJastrow, coulomb_cusps
 from nqs.ansatz.product import Product
 from nqs.ansatz.slater import Slater
 from nqs.import_path import made
+from nqs.local_energy import exchanges
 
 COULOMB = ("coulomb", "ewald", "minimum_image")
 
@@ -98,8 +97,7 @@ def _slater(
         return Slater(levels, sizes, is_scaled=has_envelope, dtype=dtype)
     if not isinstance(hamiltonian, PeriodicHamiltonian):
         raise ValueError("kind: this Hamiltonian does not say which plane waves are occupied")
-    exchanges = len(eqx.filter_eval_shape(hamiltonian.connected, jnp.zeros((space.n_particles, space.dim)))[0]) > 0
-    geometry, options = Geometry(space), {"is_complex": is_complex or exchanges}
+    geometry, options = Geometry(space), {"is_complex": is_complex or exchanges(hamiltonian)}
     momenta = [occupied.tolist() for occupied in hamiltonian.momenta() if len(occupied)]
     return Slater([PlaneWaves(some, hamiltonian.twist, geometry, **options) for some in momenta], sizes)
 

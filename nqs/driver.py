@@ -216,6 +216,7 @@ class VMC:
                 config_hash,
                 previous,
                 is_direct=self.sampler.is_direct,
+                is_positive=self.components == 1,
             )
             recorder.snapshot(state, "running")
             stop_file = None if output is None else output.stop_file

@@ -1,7 +1,8 @@
 """Rows of the Gram matrix O Oᵀ of the log-derivatives, which minSR solves in the place of S = OᵀO.
 
-A row is a sample and a component (the real or the imaginary part) of log ψ. The matrix O itself, samples × parameters,
-is never whole: a dense layer z = aW gives O = a ⊗ g with g = ∂log ψ/∂z, and so Re[(A A†) ∘ (G G†)].
+A row is a sample and a component (the real or the imaginary part) of log ψ. With dense layers alone the matrix O
+itself, samples × parameters, is never made: a layer z = aW gives O = a ⊗ g with g = ∂log ψ/∂z, and so Re[(A A†) ∘ (G
+G†)]. Otherwise it is made in blocks.
 """
 
 import equinox as eqx
@@ -72,7 +73,7 @@ def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple
 def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[tuple[Array, Array]]:
     """`dense_factors` of all configurations, in double precision."""
     factors = jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x)))
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, float)), factors)
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, jnp.float64)), factors)
 
 
 def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) -> Float[np.ndarray, "rows columns"]:
@@ -80,7 +81,7 @@ def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) ->
     rest is not set.
     """
     if jax.default_backend() != "cpu":
-        return np.asarray(_rows_on_device(local, everywhere))
+        return np.array(_rows_on_device(local, everywhere))  # one that may be written
     n, components = local[0][1].shape[:2]
     matrix = np.empty((components * n, components * len(everywhere[0][0])))
     for i in range(0, n, AT_ONCE):

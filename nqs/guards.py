@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
+from hamiltonians.spin import SpinHamiltonian
 from nqs.local_energy import Hamiltonian
 from nqs.statistics import LOW_ACCEPTANCE, WINDOW
 
@@ -13,12 +15,30 @@ HIGH_ACCEPTANCE = 0.99
 HIGH_RHAT = 1.1
 SIGMAS = 5.0
 EXPLOSION = 100.0
+N_LOOKED_AT = 16
 
 
 def energy_bound(hamiltonian: Hamiltonian) -> float:
     """What no energy may lie below: the exact energy where there is a closed form, else a crude bound."""
     reference = hamiltonian.reference_energy()
     return hamiltonian.lower_bound() if reference is None else reference
+
+
+def sign_warnings(hamiltonian: Hamiltonian, is_positive: bool) -> Iterator[tuple[str, str]]:
+    """Kind and text if ψ > 0 but some ⟨x|H|x′⟩, of a few random x, is not negative: then the ground state may change
+    its sign.
+    """
+    if not is_positive or not isinstance(hamiltonian, SpinHamiltonian):
+        return
+    x = jax.vmap(hamiltonian.space.random)(jax.random.split(jax.random.key(0), N_LOOKED_AT))
+    amplitudes = np.asarray(jax.vmap(lambda y: hamiltonian.connected(y)[1])(x), complex)
+    rounding = 1e-12 * np.max(np.abs(amplitudes), initial=0.0)
+    if np.any((np.real(amplitudes) > rounding) | (np.abs(np.imag(amplitudes)) > rounding)):
+        yield (
+            "positive",
+            "psi is positive, but H has off-diagonal elements that are not negative, so that its ground state may "
+            "change sign: complex parameters, a phase or pairing can follow that",
+        )
 
 
 def step_warnings(

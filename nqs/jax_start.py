@@ -25,7 +25,8 @@ def start_jax() -> None:
             folder = cache_folder()
             if folder is not None:
                 jax.config.update("jax_compilation_cache_dir", str(folder))
-                jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+        if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
         # Ranks write the same entry at once, and who reads it half-written compiles the program itself.
         warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
         jax.devices()

@@ -21,5 +21,5 @@ def kinetic_energy(
 
     found = forward_laplacian(ansatz.__call__, SPARSITY, disable_jit=True)(x)
     gradient, laplacian = found.jacobian.dense_array, found.laplacian
-    wide = jnp.result_type(laplacian.dtype, float)
+    wide = jnp.promote_types(laplacian.dtype, jnp.float64)
     return -prefactor * (laplacian.astype(wide) + jnp.sum(gradient.astype(wide) ** 2))

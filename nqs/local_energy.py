@@ -5,7 +5,7 @@ import functools
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int8, Num
+from jaxtyping import Array, Float, Inexact, Int8, Num
 
 from hamiltonians.continuum import ContinuumHamiltonian
 from hamiltonians.moves import Swap
@@ -26,8 +26,21 @@ def local_energy(hamiltonian: Hamiltonian, ansatz: Ansatz, x: Num[Array, "*confi
         moves, amplitudes = hamiltonian.connected(x)
         return hamiltonian.diagonal(x) + _moved_sum(ansatz, x, moves, amplitudes)
     energy = kinetic_energy(ansatz, x, hamiltonian.kinetic_prefactor) + hamiltonian.potential(x)
+    return energy + exchange_energy(hamiltonian, ansatz, x) if exchanges(hamiltonian) else energy
+
+
+def exchanges(hamiltonian: ContinuumHamiltonian) -> bool:
+    """Whether H has terms that exchange positions."""
+    space = hamiltonian.space
+    return len(eqx.filter_eval_shape(hamiltonian.connected, jnp.zeros((space.n_particles, space.dim)))[0]) > 0
+
+
+def exchange_energy(
+    hamiltonian: ContinuumHamiltonian, ansatz: Ansatz, x: Float[Array, "n_particles dim"]
+) -> Inexact[Array, ""]:
+    """The part of E_L of terms that exchange positions."""
     pairs, amplitudes = hamiltonian.connected(x)
-    return energy if len(pairs) == 0 else energy + _moved_sum(ansatz, x, Swap(jnp.asarray(pairs)), amplitudes)
+    return _moved_sum(ansatz, x, Swap(jnp.asarray(pairs)), amplitudes)
 
 
 def _moved_sum(ansatz: Ansatz, x, moves, amplitudes: Inexact[Array, " terms"]) -> Inexact[Array, ""]:

@@ -26,7 +26,8 @@ def step_memory(vmc: VMC) -> int:
     if not isinstance(natural, NaturalGradient):
         return step
     n_local = vmc.sampler.n_samples * len(vmc.chains) // vmc.sampler.n_chains
-    return step + natural.memory(n_local, vmc.sampler.n_samples, vmc.components, vmc.view.size, vmc.chunk_size)
+    x = jax.eval_shape(vmc.hamiltonian.space.random, jax.random.key(0))
+    return step + natural.memory(vmc.ansatz, x, n_local, vmc.sampler.n_samples, vmc.chunk_size)
 
 
 def _parts(vmc: VMC) -> list[tuple[Any, tuple[Any, ...], dict[str, int]]]:

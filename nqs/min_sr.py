@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from nqs.ansatz.base import Ansatz
 from nqs.errors import RunError
 from nqs.gradient import sum_chunks
-from nqs.gram import gram_rows, rows_at_once
-from nqs.natural_gradient import Batch, NaturalGradient
+from nqs.gram import dense_factors, gram_rows, rows_at_once
+from nqs.natural_gradient import ROUNDING, Batch, NaturalGradient
 from nqs.parallel import Communicator
 from nqs.parameters import RealView, log_psi_components
 
@@ -20,9 +21,10 @@ from nqs.parameters import RealView, log_psi_components
 class MinSR(NaturalGradient):
     """φ = μφ′ + ΔOᵀ (T + λ)⁻¹ (ΔE_L − ΔO μφ′)/n with T = ΔO ΔOᵀ/n, where φ′ is the direction of the step before.
 
-    With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as
-    (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
-    For a complex ψ the rows of O and E_L are real and imaginary parts, stacked.
+    With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as (S +
+    λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024). For a
+    complex ψ the rows of O and E_L are real and imaginary parts, stacked. Where T + λ has no Cholesky factor, λ is
+    raised to the rounding of T.
 
     Each rank holds its rows of O Oᵀ, rank 0 all. Beyond the gathering of the factors of `gram_rows`, or there the
     broadcast of n × n_parameters log-derivatives for each block of rows, a step takes a Gather of rows, a broadcast of
@@ -45,12 +47,9 @@ class MinSR(NaturalGradient):
             carried = self.momentum * communicator.broadcast(np.zeros(batch.view.size) if last is None else last)
             along = delta_o_times(batch.view, batch.theta, batch.x, batch.mean_o, carried, batch.chunk_size)
             residual = residual - np.asarray(along)
-        rows = communicator.gather(gram_rows(communicator, batch.view, batch.theta, batch.x, batch.chunk_size))
-        residuals = communicator.gather(residual)
-        weights = np.zeros((batch.n_samples, residual.shape[1]))
-        if rows is not None and residuals is not None:
-            weights = solve_centred(rows, residuals, self.shift(batch.step))
-        weights = communicator.broadcast(weights)
+        weights = self._weights(communicator, batch, residual, 0.0)
+        if not np.all(np.isfinite(weights)):
+            weights = self._weights(communicator, batch, residual, ROUNDING)
         if not np.all(np.isfinite(weights)):
             raise RunError(f"step {batch.step}: minSR: O O^T/n + lambda has no factor: raise optimizer.diagonal_shift")
         start = sum(communicator.gather_objects(len(residual))[: communicator.rank])
@@ -60,13 +59,28 @@ class MinSR(NaturalGradient):
         )
         return total if total is None or carried is None else total + carried
 
-    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The rows of this rank and a layer's, the matrix, and four blocks of log-derivatives, which dense layers do
-        without.
-        """
-        rows, columns = n_local * components, n_samples * components
-        samples = 4 * rows_at_once(n_local, components, n_parameters, chunk_size)
-        return 8 * (2 * rows * columns + columns**2 + samples * components * n_parameters)
+    def _weights(
+        self, communicator: Communicator, batch: Batch, residual: Float[np.ndarray, "n components"], least: float
+    ) -> Float[np.ndarray, "n_samples components"]:
+        """w of all samples on every rank, with λ no less than so much of the trace of T."""
+        rows = communicator.gather(gram_rows(communicator, batch.view, batch.theta, batch.x, batch.chunk_size))
+        residuals = communicator.gather(residual)
+        weights = np.zeros((batch.n_samples, residual.shape[1]))
+        if rows is not None and residuals is not None:
+            shift = max(self.shift(batch.step), least * float(np.trace(rows)) / batch.n_samples)
+            weights = solve_centred(rows, residuals, shift)
+        return communicator.broadcast(weights)
+
+    def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
+        """The rows of this rank, the matrix, and the factors of all samples, or four blocks of log-derivatives."""
+        components, n_parameters = len(jax.eval_shape(log_psi_components, ansatz, x)), RealView(ansatz).size
+        matrices = (n_local + n_samples) * n_samples * components**2
+        if ansatz.zero_taps() is None:
+            samples = 4 * rows_at_once(n_local, components, n_parameters, chunk_size)
+            return 8 * (matrices + samples * components * n_parameters)
+        factors = jax.tree.leaves(jax.eval_shape(dense_factors, ansatz, x))
+        numbers = sum(factor.size * (1 + jnp.iscomplexobj(factor)) for factor in factors)
+        return 8 * (matrices + 2 * (n_local + n_samples) * numbers)
 
 
 def solve_centred(

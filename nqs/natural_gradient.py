@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from nqs.ansatz.base import Ansatz
 from nqs.errors import RunError
 from nqs.gradient import log_derivatives, sum_chunks
 from nqs.parallel import Communicator
@@ -22,6 +23,8 @@ from nqs.parameters import RealView, log_psi_components
 
 RESIDUAL = 1e-10
 N_ROW_BLOCKS = 8
+# What is added to a matrix that has no Cholesky factor, over its trace: more than its rounding.
+ROUNDING = 1e-13
 
 
 class Batch(NamedTuple):
@@ -56,8 +59,8 @@ class NaturalGradient(eqx.Module):
         """
 
     @abc.abstractmethod
-    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
-        """The bytes that rank 0 holds for it at most, beside the arguments."""
+    def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
+        """The bytes that rank 0 holds for it at most, beside the arguments; `x` is the shape of one configuration."""
 
     @property
     def keeps_direction(self) -> bool:
@@ -79,17 +82,22 @@ class StochasticReconfiguration(NaturalGradient):
     solver: Literal["cholesky", "cg"] = eqx.field(static=True, default="cholesky")
 
     def direction(self, communicator: Communicator, batch: Batch, last=None):
-        """(S + λ)⁻¹ F."""
+        """(S + λ)⁻¹ F; where S + λ has no Cholesky factor, λ is raised to the rounding of S."""
         if self.solver == "cg":
             return self._conjugate_gradients(communicator, batch)
         local = gram_sum(batch.view, batch.theta, batch.x, batch.mean_o, batch.chunk_size)
         total = communicator.sum_on_root(np.asarray(local))
-        return None if total is None else np.asarray(solve(total, batch.force, self.shift(batch.step), batch.n_samples))
+        if total is None:
+            return None
+        arguments = total, batch.force, self.shift(batch.step), batch.n_samples
+        found = np.asarray(solve(*arguments, 0.0))
+        return found if np.all(np.isfinite(found)) else np.asarray(solve(*arguments, ROUNDING))
 
-    def memory(self, n_local: int, n_samples: int, components: int, n_parameters: int, chunk_size: int) -> int:
+    def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
         """The matrix S, its sum over ranks and its factor, and two chunks of log-derivatives."""
         if self.solver == "cg":
             return 0
+        components, n_parameters = len(jax.eval_shape(log_psi_components, ansatz, x)), RealView(ansatz).size
         return 8 * (3 * n_parameters**2 + 2 * min(n_local, chunk_size) * components * n_parameters)
 
     def _conjugate_gradients(self, communicator: Communicator, batch: Batch):
@@ -169,8 +177,9 @@ def gram_product(view: RealView, theta, x, mean_o, vector, chunk_size: int) -> F
 
 
 @jax.jit
-def solve(packed, force, diagonal_shift, n_samples) -> Float[Array, " n_parameters"]:
-    """(gram/n + λ)⁻¹ F by Cholesky."""
-    matrix = unpack_gram(packed / n_samples, len(force)) + diagonal_shift * jnp.eye(len(force))
+def solve(packed, force, diagonal_shift, n_samples, least) -> Float[Array, " n_parameters"]:
+    """(S + λ)⁻¹ F with S = gram/n by Cholesky, λ no less than `least` times the trace of S."""
+    matrix = unpack_gram(packed / n_samples, len(force))
+    matrix += jnp.maximum(diagonal_shift, least * jnp.trace(matrix)) * jnp.eye(len(force))
     factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
     return jax.scipy.linalg.cho_solve((factor, True), force)

@@ -284,12 +284,13 @@ def _ranks_that_share_cores(communicator: Communicator) -> int:
 def _limit_threads(sharing: int) -> tuple[int, int]:
     """One thread of XLA, and a share of the cores that this process may use for dense algebra; how many each has.
 
-    A second thread of XLA gains nothing here, and with few of them LAPACK calls inside a program can wait for each
-    other for ever: each of them splits its batch over the threads that they all run on. The environment reaches what
-    is loaded later (XLA reads it when it first computes), threadpoolctl the BLAS that is loaded already. A variable
-    that the user has set is left alone.
+    With a few threads of XLA LAPACK calls inside programs can wait for each other for ever: each splits its batch over
+    the threads that all run on. A rank a core uses them better. The environment reaches what is loaded later (XLA reads
+    it when it first computes), threadpoolctl the BLAS that is loaded already. A variable that the user has set is left
+    alone; OMP_NUM_THREADS is that of OpenBLAS as well.
     """
-    share = str(max(1, len(_cores()) // sharing))
+    asked, share = os.environ.get("OMP_NUM_THREADS", ""), str(max(1, len(_cores()) // sharing))
+    share = asked if asked.isdecimal() and asked != "0" else share
     for variable, threads in (("NPROC", "1"), ("OMP_NUM_THREADS", share), ("OPENBLAS_NUM_THREADS", share)):
         chosen = os.environ.setdefault(variable, threads)
         if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):

@@ -16,6 +16,7 @@ from hamiltonians.trap import HarmonicTrap
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Sums, jackknife
 from nqs.laplacian import kinetic_energy
+from nqs.local_energy import exchange_energy, exchanges
 from nqs.one_body import moved_ratios, with_signs
 from nqs.results import Observable
 from nqs.trap_basis import TrapBasis
@@ -31,9 +32,9 @@ MATRIX = "orbital_density_matrix"
 class ParticleObservables(eqx.Module):
     """The values at one configuration of all observables of particles that are averages over |ψ|².
 
-    Re −c(∇²ψ)/ψ and the parts of the potential energy; of electrons in a trap 2T − 2V_trap + V_ee, whose average
-    is zero for an eigenstate, and of the electron gas 2T + V, which is then −r_s dE/dr_s (the virial theorem), and
-    E − E_HF with the energy of the determinant of plane waves;
+    Re −c(∇²ψ)/ψ and the parts of the potential energy, among them that of exchanges of positions; of electrons in a
+    trap 2T − 2V_trap + V_ee, whose average is zero for an eigenstate, and of the electron gas 2T + V, which is then
+    −r_s dE/dr_s (the virial theorem), and E − E_HF with the energy of the determinant of plane waves;
     in a cell, with Ω its volume and spheres up to its inner radius, g_σσ(r) = Ω/N_σ² ⟨Σ_{i≠j} δ(r − r_ij)⟩ of equal
     spins, averaged with weights N_σ², g_↑↓(r) = Ω/(N_↑N_↓) ⟨Σ_ij δ(r − r_ij)⟩, and S(k) = ⟨|Σ_j e^{ik·r_j}|²⟩/N,
     averaged over the wave vectors of one length; n(k) the occupation of plane waves, k with the twist, averaged over
@@ -77,6 +78,8 @@ class ParticleObservables(eqx.Module):
         hamiltonian = self.hamiltonian
         parts = hamiltonian.potential_terms(x)
         kinetic = jnp.real(kinetic_energy(ansatz, x, hamiltonian.kinetic_prefactor))
+        if exchanges(hamiltonian):
+            parts = {**parts, "exchange": jnp.real(exchange_energy(hamiltonian, ansatz, x))}
         values = {"kinetic_energy": kinetic, **{f"{name}_energy": value for name, value in parts.items()}}
         has_length = getattr(hamiltonian, "softening", 0.0) or getattr(hamiltonian, "core_diameter", 0.0)
         if "trap" in parts and not has_length:

@@ -13,7 +13,7 @@ from nqs import results
 from nqs.continuation import saved
 from nqs.errors import InputError, RunError
 from nqs.files import NotFlushed
-from nqs.guards import energy_bound, measured_warnings, step_warnings, without_measured
+from nqs.guards import energy_bound, measured_warnings, sign_warnings, step_warnings, without_measured
 from nqs.local_energy import Hamiltonian
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -33,7 +33,7 @@ REPEATED = ("snapshot", "roll_back")
 class Recorder:
     """The record of one launch, continuing that of `previous`; `writer` is with rank 0 only, None without a file.
 
-    `is_direct` says that the samples do not come from Markov chains.
+    `is_direct` says that the samples do not come from Markov chains, `is_positive` that ψ > 0.
 
     Raises `InputError` if the file exists and is not what is continued.
     """
@@ -50,6 +50,7 @@ class Recorder:
         previous: Result | None,
         *,
         is_direct: bool,
+        is_positive: bool,
     ):
         self._communicator, self._hamiltonian, self._view, self._writer = communicator, hamiltonian, view, writer
         self._config, self._config_hash = config, config_hash
@@ -67,6 +68,7 @@ class Recorder:
         self._measured = {} if previous is None else previous.measured
         self._observables = {} if previous is None else previous.observables
         self._last: Result | None = None
+        self._warn(sign_warnings(hamiltonian, is_positive))
 
     @property
     def wall_time(self) -> float:

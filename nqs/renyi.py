@@ -69,7 +69,7 @@ class Replicas(MovingAnsatz):
 
     def moved(self, cache, x: Int8[Array, " all_sites"], move: Flip):
         images, after = x[self.images], move.apply(x)[self.images]
-        if not self.ansatz.has_one_magnetisation():
+        if not self.ansatz.can_vanish():
             ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], images, Flip(self.inverses[:, move.sites]))
             new = caches, cache[1] + ratios
         else:  # there is no ratio to get back by from where ψ is zero

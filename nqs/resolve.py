@@ -48,6 +48,7 @@ def resolved(config: Config, name: str) -> Config:
         if n_sites > MAX_SITES:
             wrong("hamiltonian.extent", f"{n_sites:.3g} sites are more than {MAX_SITES}")
         if isinstance(system, schema.Exchange):
+            system = _resolve_magnetisation(system, wrong)
             total_sz = _total_sz(system.total_sz, n_sites, wrong)
     elif isinstance(system, schema.PauliStrings):
         strings = _read("hamiltonian.strings", system.strings, read_pauli_strings, wrong)
@@ -83,9 +84,18 @@ def _resolve_lattice(system: schema.OnLattice, wrong: Wrong) -> schema.OnLattice
             wrong("hamiltonian.extent", 'lattice = "edges" has none')
         if system.edges is None:
             wrong("hamiltonian.edges", 'missing: lattice = "edges" needs a list of pairs, or a file of them')
-        if isinstance(system, schema.J1J2):
-            wrong("hamiltonian.lattice", 'edges have no second neighbours; use kind = "heisenberg", a coupling an edge')
-        return replace(system, edges=_read("hamiltonian.edges", system.edges, read_edges, wrong))
+        edges = _read("hamiltonian.edges", system.edges, read_edges, wrong)
+        sites = {site for edge in edges for site in edge}
+        if max(sites) < MAX_SITES and (alone := set(range(max(sites))) - sites):
+            wrong("hamiltonian.edges", f"site {min(alone)} is in no bond; sites are numbered from 0 without gaps")
+        system = replace(system, edges=edges)
+        if not isinstance(system, schema.J1J2):
+            return system
+        if system.second_edges is None:
+            wrong("hamiltonian.second_edges", 'missing: lattice = "edges" needs those of second neighbours too')
+        return replace(system, second_edges=_read("hamiltonian.second_edges", system.second_edges, read_edges, wrong))
+    if isinstance(system, schema.J1J2) and system.second_edges is not None:
+        wrong("hamiltonian.second_edges", f'a {system.lattice} lattice has its own; lattice = "edges" takes a list')
     if system.edges is not None:
         wrong("hamiltonian.edges", f'a {system.lattice} lattice has its own; lattice = "edges" takes a list')
     dimension = LATTICE_DIMENSIONS[system.lattice]
@@ -113,8 +123,23 @@ def _n_sites(system: schema.OnLattice) -> int:
     return math.prod(system.extent or ()) * SITES_PER_CELL.get(system.lattice, 1)
 
 
-def _total_sz(total_sz: float | str, n_sites: int, wrong: Wrong) -> float | None:
-    if isinstance(total_sz, str):
+def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exchange:
+    """Of a magnetisation that nobody chose a uniform field would be a constant."""
+    if system.total_sz is not None:
+        return system
+    field = system.longitudinal_field
+    fields = set(field) if isinstance(field, tuple) else {field}
+    if len(fields) == 1 and fields != {0.0}:
+        wrong(
+            "hamiltonian.total_sz",
+            'missing: with a uniform field give total_sz = "free", or the magnetisation to which the field then adds '
+            "a constant",
+        )
+    return replace(system, total_sz=0.0)
+
+
+def _total_sz(total_sz: float | str | None, n_sites: int, wrong: Wrong) -> float | None:
+    if total_sz is None or isinstance(total_sz, str):
         return None
     if (n_sites / 2 + total_sz) % 1 or abs(total_sz) > n_sites / 2:
         first = n_sites % 2 / 2

@@ -68,7 +68,10 @@ class Exchange(OnLattice, frozen=True, kw_only=True):
         OneEach, Meta(description="J, antiferromagnetic if positive; or one a bond, ascending or as edges")
     ] = 1.0
     longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
-    total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = 0.0
+    total_sz: Annotated[
+        float | Literal["free"] | None,
+        Meta(description='magnetisation sum s/2, or "free"; 0, but to be given with a uniform field'),
+    ] = None
     marshall: Annotated[
         bool | None, Meta(description="rotate one sublattice; true for an antiferromagnet where it can be done")
     ] = None
@@ -88,6 +91,9 @@ class J1J2(Exchange, tag="j1j2", frozen=True, kw_only=True):
     """H = J1 sum S.S + J2 sum S.S over second neighbours - h sum Sz with spin-1/2 operators; J1 is coupling."""
 
     second_coupling: Annotated[OneEach, Meta(description="J2, or one for each bond of second neighbours")]
+    second_edges: Annotated[
+        str | tuple[Edge, ...] | None, Meta(description='the bonds of second neighbours, for "edges"')
+    ] = None
 
 
 class PauliStrings(Kind, tag="pauli_strings", frozen=True, kw_only=True):

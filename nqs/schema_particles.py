@@ -52,6 +52,7 @@ class Trap(Spinful, tag="trap", frozen=True, kw_only=True):
     ] = "coulomb"
     softening: Annotated[NonNegative, Meta(description="of the repulsion; needed in one dimension")] = 0.0
     core_diameter: Annotated[NonNegative, Meta(description="of hard cores")] = 0.0
+    open_shells: Annotated[bool, Meta(description="allow a level of the oscillator that is filled in part")] = False
 
 
 class NeutronMatter(Periodic, tag="neutron_matter", frozen=True, kw_only=True):

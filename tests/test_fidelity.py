@@ -9,6 +9,8 @@ from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from hamiltonians.pauli_strings import PauliStrings
+from hamiltonians.sector import sector
+from nqs.ansatz.projected import Projected
 from nqs.fidelity import can_be_enumerated, fidelity
 
 SEVEN = Lattice("chain", (7,))
@@ -21,6 +23,26 @@ CASES = {
     "odd_ring": (Heisenberg(SEVEN, total_sz=0.5), 2),
     "complex": (PauliStrings(COMPLEX), None),
 }
+
+
+@pytest.mark.parametrize("labels", [((3,), None, -1), ((0,), "A1", 1), ((1,), None, None)])
+def test_a_projected_state_is_compared_with_its_sector(labels):
+    """By dense matrices: the lowest states with ψ(g x) = χ_g ψ(x)."""
+    ring = Lattice("chain", (6,))
+    hamiltonian, chosen = Heisenberg(ring, total_sz=0.0), sector(ring, 6, *labels)
+    states = all_states(hamiltonian.space)
+    images = (states[:, g] * f for g, f in zip(chosen.permutations, chosen.flips, strict=True))
+    same = [np.all(states[None] == image[:, None], axis=2) for image in images]
+    projector = np.tensordot(np.conj(chosen.characters), np.array(same, float), 1) / len(chosen.flips)
+    kept = np.linalg.svd(projector)[0][:, : round(np.trace(projector).real)]
+    energies, vectors = np.linalg.eigh(kept.conj().T @ sparse_matrix(hamiltonian).toarray() @ kept)
+    exact = kept @ vectors[:, energies - energies[0] < 1e-8]
+    ansatz = Projected(rbm("complex128", n_sites=6, stddev=0.5), chosen)
+    psi, observable = wave_function(ansatz, states), fidelity(hamiltonian, ansatz, 50)
+    assert observable.mean == pytest.approx(np.sum(np.abs(exact.conj().T @ psi) ** 2), abs=1e-7)
+    assert observable.mean > 1e-3
+    assert f"E0 = {energies[0]:.10g}" in observable.long_name
+    assert "of its sector" in observable.long_name
 
 
 @pytest.mark.parametrize("name", CASES)

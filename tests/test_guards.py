@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from systems import HAMILTONIANS
 
 import nqs
 from hamiltonians.exact import ground_state
+from hamiltonians.heisenberg import Heisenberg
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from hamiltonians.pauli_strings import PauliStrings
 from nqs import results
 from nqs.errors import RunError
-from nqs.guards import measured_warnings, step_warnings
+from nqs.guards import measured_warnings, sign_warnings, step_warnings
 
 GOOD = {"step": 0.0, "energy": -8.0, "energy_error": 0.1, "variance": 2.0, "acceptance": 0.4, "rhat": 1.01}
 
@@ -46,6 +51,35 @@ def test_each_warning_of_a_step(last, kind):
 @pytest.mark.parametrize("last", [{"energy": -9.49}, {"rhat": 1.09}, {"variance": 199.0}, {"rhat": np.nan}])
 def test_what_is_within_bounds_is_not_warned_about(last):
     assert kinds(step_warnings(history(**last), -9.0)) == []
+
+
+SIGNS = {
+    "ising": (TransverseIsing(Lattice("chain", (4,)), -1.0, 1.0), False),
+    "turned_ising": (TransverseIsing(Lattice("chain", (4,)), 1.0, -1.0), True),
+    "marshall": (Heisenberg(Lattice("square", (4, 4))), False),
+    "no_marshall": (Heisenberg(Lattice("square", (4, 4)), marshall=False), True),
+    "ferromagnet": (Heisenberg(Lattice("triangular", (3, 4)), -1.0), False),
+    "frustrated": (Heisenberg(Lattice("triangular", (3, 4))), True),
+    "j1j2": (Heisenberg(Lattice("square", (4, 4)), second_coupling=0.5), True),
+    "imaginary": (PauliStrings({"XYI": 1.0, "IIX": -1.0}), True),
+    "classical": (PauliStrings({"ZZI": 1.0}), False),
+}
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_a_positive_wave_function_of_a_hamiltonian_with_signs_is_warned_about(name):
+    hamiltonian, has_signs = SIGNS[name]
+    assert kinds(sign_warnings(hamiltonian, True)) == ["positive"] * has_signs
+    assert kinds(sign_warnings(hamiltonian, False)) == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_the_warning_of_signs_is_in_the_result(dtype):
+    ring = Heisenberg(Lattice("chain", (4,)), marshall=False)
+    ansatz = nqs.RBM(4, 1, key=jax.random.key(0), dtype=dtype)
+    run = nqs.VMC(ring, ansatz, nqs.Metropolis(nqs.Exchange(Lattice("chain", (4,)).edges()), 8, 16), nqs.sgd())
+    found = [w["kind"] for w in run.run(1, measure_samples=64, measure_burn_in=10).warnings]
+    assert ("positive" in found) == (dtype == "float64")
 
 
 def test_a_variance_that_grows_slowly_is_warned_about():

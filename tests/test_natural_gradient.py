@@ -196,6 +196,29 @@ def test_a_step_is_half_that_of_netket(dtype):
         np.testing.assert_allclose(2 * found[name], value, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["rbm", "rbm_complex", "ffn_phase", "flax_complex"])
+def test_directions_on_a_device(name, monkeypatch):
+    """What a device computes in the place of BLAS and LAPACK, here by the same processor."""
+    ansatz, x = ANSATZE[name](), samples()
+    energies = sampled_energies(ansatz, x)
+    expected = definition(ansatz, x, energies)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = direction(ansatz, x, energies, solvers()["minsr"], 20)
+    assert np.linalg.norm(found - expected) < 1e-8 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "minsr"])
+def test_a_matrix_without_a_factor_is_raised_to_its_rounding(solver):
+    """Samples that are there twice, and no diagonal shift: the direction of least norm."""
+    ansatz, x = ANSATZE["rbm"](), jnp.tile(samples()[:8], (4, 1))
+    energies = np.tile(np.random.default_rng(1).normal(size=8), 4)
+    view = RealView(ansatz)
+    o = np.asarray(jax.jit(jax.jacfwd(lambda t: jax.vmap(view.build(t))(x)))(jnp.asarray(view.flatten(ansatz))))
+    expected = np.linalg.lstsq(o - o.mean(axis=0), energies - energies.mean(), rcond=1e-9)[0]
+    found = direction(ansatz, x, energies, solvers(-1e-14)[solver], 20)
+    assert np.linalg.norm(found - expected) < 1e-2 * np.linalg.norm(expected)
+
+
 def test_the_matrix_of_samples_is_solved_as_well_on_a_device(monkeypatch):
     """The same weights, those of T and its mean; a matrix that is not positive definite has no factor on either."""
     o, residuals = np.random.default_rng(0).normal(size=(12, 5)), np.random.default_rng(1).normal(size=(6, 2))

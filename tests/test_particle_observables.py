@@ -7,6 +7,7 @@ import pytest
 
 import nqs
 from hamiltonians.electron_gas import ElectronGas
+from hamiltonians.neutron_matter import NeutronMatter
 from hamiltonians.trap import HarmonicTrap
 from nqs import schema
 from nqs.ansatz.base import Ansatz
@@ -120,6 +121,17 @@ def test_parts_of_the_energy_of_two_electrons():
     assert sum(parts) == pytest.approx(3.0, rel=1e-9)
     assert abs(found["virial"].mean) < 4 * found["virial"].error < 0.3
     assert 0.5 < parts[2] < 1.5
+
+
+def test_the_parts_of_the_energy_of_neutrons():
+    """Each that of the determinant, whose energy they add up to."""
+    matter = NeutronMatter(7, 7)
+    found, terms = measured(matter, 4096), matter.hartree_fock_terms()
+    for name, exact in terms.items():
+        part = found[f"{name}_energy"]
+        assert abs(part.mean - exact) < 4 * part.error + 1e-9 * abs(exact), name
+        assert part.error < 0.1 * abs(exact), name
+        assert part.units == "MeV"
 
 
 def test_the_virial_of_a_gas():

@@ -26,7 +26,7 @@ def vmc(text: str) -> nqs.VMC:
     ("keys", "ansatz"),
     [
         ("n_up = 3\nn_down = 1\ndim = 2\nomega = [0.8, 0.8]", "slater"),
-        ("n_up = 2\nn_down = 0\ndim = 3\nomega = 0.5", "slater_jastrow"),
+        ("n_up = 2\nn_down = 0\ndim = 3\nomega = 0.5\nopen_shells = true", "slater_jastrow"),
         ('n_up = 3\nn_down = 0\ndim = 1\nparticles = "bosons"', "slater"),
         ("n_up = 1\nn_down = 1\ndim = 2\nomega = 0.7", "gaussian_rbm"),
     ],
@@ -88,7 +88,7 @@ def test_gaussian_rbm_is_the_marginal_of_its_hidden_units():
             "a gaussian_rbm is not periodic",
         ),
         (
-            TRAP + 'n_up = 2\nn_down = 1\n[ansatz]\nkind = "gaussian_rbm"',
+            TRAP + 'n_up = 2\nn_down = 1\nopen_shells = true\n[ansatz]\nkind = "gaussian_rbm"',
             "determinant: without one two particles of equal spin are no fermions",
         ),
         (
@@ -132,5 +132,5 @@ def test_the_first_jastrow_factor_of_a_gas_has_the_range_of_its_correlations(r_s
 
 def test_exchanges_are_proposed_in_proportion():
     table = "[sampler]\nmove = {gaussian = 3, exchange = 1}\n"
-    sampler = vmc(DOT.replace("n_up = 1", "n_up = 5") + '[ansatz]\nkind = "slater"\n' + table).sampler
+    sampler = vmc(DOT.replace("n_up = 1", "n_up = 6") + '[ansatz]\nkind = "slater"\n' + table).sampler
     assert sampler.description() == "gaussian steps and 2 exchanges"

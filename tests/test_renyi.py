@@ -11,9 +11,11 @@ from systems import chi_square_p, log_psi, pair_product, rbm, wave_function
 import nqs
 from hamiltonians.exact import all_states
 from hamiltonians.lattice import Lattice
+from hamiltonians.sector import sector
 from hamiltonians.space import Spins
 from nqs.ansatz.jastrow import Jastrow
 from nqs.ansatz.masked_dense import MaskedDense
+from nqs.ansatz.projected import Projected
 from nqs.blocks import Blocks, jackknife
 from nqs.overlaps import independent_pairs
 from nqs.parallel import Communicator
@@ -156,6 +158,18 @@ def test_the_entropy_of_a_state_that_vanishes_outside_its_magnetisation(name):
     expected = -np.log(exact_purity(ansatz, space, mask))
     assert 0 < found.error < 0.1 * expected
     assert abs(found.mean - expected) < 4 * found.error
+
+
+def test_the_entropy_of_a_state_with_nodes():
+    """Odd under a reflection of the ring: ψ = 0 where that changes nothing, and no ratio leads back from there."""
+    ring, space = Lattice("chain", (6,)), Spins(6)
+    ansatz = Projected(rbm("complex128", stddev=0.4), sector(ring, 6, None, "A2"))
+    assert np.sum(np.abs(wave_function(ansatz, all_states(space))) < 1e-12) > 5
+    region = np.isin(np.arange(6), [0, 1, 2])
+    sampling = SamplingPass(space, nqs.Metropolis(FLIP, 256, 1024), Communicator(), 16384, 50)
+    found = measure_renyi(sampling, ansatz, jax.random.key(1), 500, [0, 1, 2], 2)
+    assert abs(found.mean + np.log(exact_purity(ansatz, space, region))) < 4 * found.error
+    assert found.error < 0.1
 
 
 def test_a_stop_ends_the_pass():

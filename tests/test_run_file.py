@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hamiltonians.exact import ground_state
 from nqs import run_file, scan_file, schema
+from nqs.build_hamiltonian import build_hamiltonian
 from nqs.errors import InputError
 from nqs.schema_text import describe
 
@@ -30,6 +32,20 @@ def test_a_resolved_file_reads_as_itself(tmp_path):
     config = read(tmp_path, SPINS + '[optimizer]\nkind = "adam"\nlearning_rate = {schedule = "linear_schedule"}')
     assert run_file.parse_text(run_file.to_toml(config), "again") == config
     assert "None" not in run_file.to_toml(config)
+
+
+def test_second_neighbours_of_edges(tmp_path):
+    """A ring of six by its bonds, those of second neighbours from a text file, is the chain."""
+    second = [[i, (i + 2) % 6] for i in range(6)]
+    (tmp_path / "second.txt").write_text("\n".join(f"{i} {j}" for i, j in second))
+    head = '[hamiltonian]\nkind = "j1j2"\nsecond_coupling = 0.3\n'
+    edges = f"edges = {[[i, (i + 1) % 6] for i in range(6)]}\nsecond_edges = '{tmp_path}/second.txt'\n"
+    tables = [read(tmp_path, head + more).hamiltonian for more in ("extent = [6]", f'lattice = "edges"\n{edges}')]
+    assert tables[1].second_edges == tuple(map(tuple, second))
+    first, other = (ground_state(build_hamiltonian(table))[0][0] for table in tables)
+    assert other == pytest.approx(first, abs=1e-10)
+    with pytest.raises(InputError, match=r"\[hamiltonian\] second_edges: a chain lattice has its own"):
+        read(tmp_path, head + "extent = [6]\nsecond_edges = [[0, 2]]")
 
 
 def test_an_autoregressive_ansatz_is_sampled_directly_unless_the_file_says_otherwise(tmp_path):

@@ -176,7 +176,7 @@ def test_a_transformer_is_projected_on_translations_within_its_patches():
         (Lattice("chain", (2,)), (None, "A1", None), "at least 3"),
         (Lattice("kagome", (3, 3)), ((1, 0), "A1", None), "does not keep the momentum"),
         (Lattice("square", (3, 4)), (None, "B1", None), "A1 or A2"),
-        (Lattice("cubic", (3, 3, 3)), (None, "A1", None), "irrep = none"),
+        (Lattice("cubic", (3, 3, 3)), (None, "A2", None), "a cubic lattice has the representations A1, not"),
         (Lattice("chain", (6,)), (None, None, 2), "1 or -1"),
         (EdgeList(3, ((0, 1),)), ((0,), None, None), "need a lattice"),
     ],

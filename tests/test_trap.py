@@ -81,7 +81,9 @@ def test_two_polarised_electrons():
     relative motion and 1 of the polynomial more than the oscillator's."""
     for dim in (2, 3):
         omega = 1 / (dim + 1)
-        assert HarmonicTrap(2, 0, dim, omega).reference_energy() == pytest.approx(omega * (dim + 2), abs=1e-10)
+        assert HarmonicTrap(2, 0, dim, omega, open_shells=True).reference_energy() == pytest.approx(
+            omega * (dim + 2), abs=1e-10
+        )
 
 
 @pytest.mark.parametrize(("nu", "zero"), [(1, 0.0), (2, 1.0), (3, 3**0.5), (4, (3 + 6**0.5) ** 0.5)])
@@ -93,13 +95,14 @@ def test_two_hard_cores(dim, nu, zero):
         trap = HarmonicTrap(2, 0, dim, omega, "hard_core", core_diameter=diameter, are_bosons=True)
         assert trap.reference_energy() == pytest.approx(omega * (dim / 2 + nu + 0.5), abs=1e-8)
     for dim_and_diameter in ((2, 1.0), (dim, 40.0), (dim, 100.0)):
-        trap = HarmonicTrap(2, 0, dim_and_diameter[0], 1.0, "hard_core", core_diameter=dim_and_diameter[1])
+        n, diameter = dim_and_diameter
+        trap = HarmonicTrap(2, 0, n, 1.0, "hard_core", core_diameter=diameter, open_shells=True)
         assert trap.reference_energy() is None
 
 
 def test_levels_without_interaction():
     def energy(n_up, n_down, dim, omega=1.0, **keys):
-        return HarmonicTrap(n_up, n_down, dim, omega, "none", **keys).reference_energy()
+        return HarmonicTrap(n_up, n_down, dim, omega, "none", open_shells=True, **keys).reference_energy()
 
     assert energy(6, 6, 2, 0.5) == pytest.approx(2 * 0.5 * (1 + 2 * 2 + 3 * 3))
     assert energy(4, 1, 3) == pytest.approx(1.5 + 3 * 2.5 + 1.5)
@@ -131,8 +134,11 @@ def test_potential():
         ({"dim": 2, "interaction": "none", "softening": 1.0}, "softening = 1"),
         ({"dim": 2, "interaction": "hard_core"}, "core_diameter: a hard_core interaction needs"),
         ({"dim": 2, "core_diameter": 1.0}, "core_diameter = 1"),
+        ({"dim": 2, "n_up": 4}, "n_up = 4 leaves a shell of the oscillator open; 3 and 6 close it, or allow it with"),
+        ({"dim": 3, "n_up": 4, "n_down": 3}, "n_down = 3 leaves a shell of the oscillator open; 1 and 4 close it"),
+        ({"dim": 2, "n_up": 3, "omega": [1.0, 2.0]}, "n_up = 3 leaves .* 2 and 4 close it"),
     ],
 )
 def test_impossible_traps_are_refused(keys, message):
     with pytest.raises(ValueError, match=message):
-        HarmonicTrap(1, 1, **keys)
+        HarmonicTrap(**{"n_up": 1, "n_down": 1} | keys)

@@ -1,4 +1,4 @@
-"""The vision transformer: its symmetry, its attention against plain sums, and what it learns."""
+"""The vision transformer: its size, its symmetry, and its attention and output against plain sums."""
 
 import equinox as eqx
 import jax
@@ -21,6 +21,31 @@ def test_translations_by_a_patch_change_nothing_and_others_do(extent, patch_size
         moved = log_psi(ansatz, np.roll(x, patch_size, axis).reshape(10, -1))
         np.testing.assert_allclose(moved, values, rtol=0, atol=1e-12)
         assert np.max(np.abs(log_psi(ansatz, np.roll(x, 1, axis).reshape(10, -1)) - values)) > 1e-2
+
+
+def test_the_published_size_has_the_published_number_of_parameters():
+    """155,620 for four layers of width 60 with ten heads on a square of 10 (R. Rende et al. 2024)."""
+    published = jax.eval_shape(lambda: VisionTransformer((10, 10), 4, 60, 10, 2, key=jax.random.key(0)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(published)) == 155_620
+
+
+def test_the_output_is_that_of_plain_sums():
+    """With scales and shifts of its norms that are not those it begins with."""
+    ansatz = VisionTransformer((4, 4), 1, 8, 2, 2, key=jax.random.key(4))
+    moved = jax.tree.map(lambda leaf: leaf + 0.3 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), ansatz)
+    x = jnp.asarray(np.random.default_rng(5).choice([-1, 1], 16).astype(np.int8))
+
+    def normed(norm, v):
+        return np.asarray(norm.weight) * (v - v.mean()) / np.sqrt(v.var() + 1e-5) + np.asarray(norm.bias)
+
+    def linear(layer, v):
+        return np.asarray(layer.weight) @ v + np.asarray(layer.bias)
+
+    tokens = moved.blocks[0](jnp.stack([moved.embedding(p.astype(float)) for p in moved._patches(x)]))
+    z = normed(moved.norm, np.asarray(tokens).sum(axis=0))
+    real = normed(moved.real_norm, linear(moved.output_real, z))
+    imaginary = normed(moved.imaginary_norm, linear(moved.output_imaginary, z))
+    np.testing.assert_allclose(np.exp(complex(moved(x))), np.prod(np.cosh(real + 1j * imaginary)), rtol=1e-9)
 
 
 def test_patches_are_blocks_of_neighbours():

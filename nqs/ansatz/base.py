@@ -58,6 +58,10 @@ class Ansatz(eqx.Module):
         """Whether ψ is zero at all magnetisations but one, so that a ratio may be infinite."""
         return False
 
+    def can_vanish(self) -> bool:
+        """Whether ψ may be exactly zero, from where no ratio leads back."""
+        return self.has_one_magnetisation()
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.
 

@@ -44,6 +44,9 @@ class Product(MovingAnsatz):
     def has_one_magnetisation(self) -> bool:
         return any(factor.has_one_magnetisation() for factor in self.factors)
 
+    def can_vanish(self) -> bool:
+        return any(factor.can_vanish() for factor in self.factors)
+
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         taps = [factor.zero_taps() for factor in self.factors]
         return None if None in taps else tuple(tap for of_factor in taps for tap in of_factor or ())

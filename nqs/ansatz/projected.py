@@ -50,6 +50,9 @@ class Projected(MovingAnsatz):
     def has_one_magnetisation(self) -> bool:
         return self.ansatz.has_one_magnetisation()
 
+    def can_vanish(self) -> bool:
+        return not self.is_symmetric or self.ansatz.can_vanish()
+
     def start(self, x: Int8[Array, " n_sites"]):
         images = self._images(x)
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)

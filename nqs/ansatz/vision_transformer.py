@@ -15,8 +15,8 @@ class VisionTransformer(Ansatz):
 
     Each patch of `patch_size` spins along each axis is embedded linearly in `width` dimensions; `n_layers` blocks
     y ← y + attention(norm(y)), y ← y + V f(U norm(y) + c) + d with f = GELU and 4 · `width` hidden units follow. With z
-    the norm of the sum over patches, log ψ = Σ_α log cosh(w_α·z + b_α), `width` units with complex w and b. These are
-    kept as real and imaginary part, all other parameters are real; norms are layer norms.
+    the norm of the sum over patches, log ψ = Σ_α log cosh(r_α + i q_α), where r and q are the norms of two linear maps
+    of z to `width` units. All parameters are real; norms are layer norms with a scale and a shift.
     log ψ is invariant under translations by whole patches; `[ansatz.sector]` projects on those within a patch. Moves
     are evaluated by the slow defaults.
 
@@ -31,6 +31,8 @@ class VisionTransformer(Ansatz):
     norm: eqx.nn.LayerNorm
     output_real: eqx.nn.Linear
     output_imaginary: eqx.nn.Linear
+    real_norm: eqx.nn.LayerNorm
+    imaginary_norm: eqx.nn.LayerNorm
     extent: tuple[int, ...] = eqx.field(static=True)
     patch_size: int = eqx.field(static=True)
 
@@ -56,6 +58,7 @@ class VisionTransformer(Ansatz):
         self.embedding = eqx.nn.Linear(patch_size ** len(extent), width, dtype=real, key=keys[0])
         self.blocks = tuple(EncoderBlock(grid, width, n_heads, keys[3 + b], real) for b in range(n_layers))
         self.norm = eqx.nn.LayerNorm(width, dtype=real)
+        self.real_norm, self.imaginary_norm = (eqx.nn.LayerNorm(width, dtype=real) for _ in range(2))
         self.output_real = eqx.nn.Linear(width, width, dtype=real, key=keys[1])
         self.output_imaginary = eqx.nn.Linear(width, width, dtype=real, key=keys[2])
 
@@ -64,7 +67,8 @@ class VisionTransformer(Ansatz):
         for block in self.blocks:
             y = block(y)
         z = self.norm(jnp.sum(y, axis=0))
-        return jnp.sum(log_cosh(jax.lax.complex(self.output_real(z), self.output_imaginary(z))))
+        real, imaginary = self.real_norm(self.output_real(z)), self.imaginary_norm(self.output_imaginary(z))
+        return jnp.sum(log_cosh(jax.lax.complex(real, imaginary)))
 
     def _patches(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_patches spins"]:
         split = [length for total in self.extent for length in (total // self.patch_size, self.patch_size)]

@@ -2,7 +2,8 @@
 
     python runs/benchmarks/speed.py                 every case, 5 rounds: a table, speed.h5 and speed.png
     python runs/benchmarks/speed.py ring_80_1       one case
-    python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted exponents
+    python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted
+                                                    exponents: growth.h5 and growth.png
 
 The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
 side runs in processes of its own, one after the other for each of its settings (chains x cores x ranks x chunk; ranks
@@ -13,9 +14,9 @@ the median of calls in a row for half a second, at least one, after one that is 
 training begins. The natural gradient is the fastest step without its own sampling and local energies. A ratio is the
 peer's time over that of nqs in the same round; its median stands first, its range beside it. The convolutional network
 of NetKet is one of Flax, that of Quantax the one of nqs, whose convolutions are products of matrices. The memory is the
-largest of the processes, with all that they have imported. Of RBMs the last column is the arithmetic that has to be
-done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples
-and its factor), by time, over what a product of matrices reaches here.
+peak of a process, or of all ranks together, with all that it has imported. Of RBMs the last column is the arithmetic
+that has to be done at least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix
+of n samples and its factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
@@ -131,6 +132,8 @@ def rows(case: str, best: dict[str, tuple[str, Rounds]], flops: float) -> Iterat
     for work in WORK:
         unit, scale = ("MB", 1e-6) if work == "memory" else ("ms", 1e3)
         cells = [case, work, f"{scale * np.median(own[work]):.4g} {unit}"]
+        if work == "sampling":
+            cells[1] += f", {1e-6 * N_SAMPLES * n_sites(case) / np.median(own[work]):.3g}M/s"
         for _, peer in list(best.values())[1:]:
             ratios = peer[work] / own[work]
             spread = f"{np.median(ratios):.3g} ({ratios.min():.3g} to {ratios.max():.3g})"
@@ -141,10 +144,10 @@ def rows(case: str, best: dict[str, tuple[str, Rounds]], flops: float) -> Iterat
 
 def arithmetic(case: str, work: str) -> float:
     """The operations of an RBM that this work needs at least; 0 where nobody has counted them."""
-    kind, size, *alpha = case.split("_")
+    _, _, *alpha = case.split("_")
     if not alpha or work == "memory":
         return 0.0
-    n = int(size) ** (2 if kind == "square" else 1)
+    n = n_sites(case)
     hidden = int(alpha[0]) * n
     flips = 3.0 * N_SAMPLES * n * hidden
     counts = {
@@ -155,8 +158,13 @@ def arithmetic(case: str, work: str) -> float:
     return counts.get(work, sum(counts.values()))
 
 
+def n_sites(case: str) -> int:
+    kind, size, *_ = case.split("_")
+    return int(size) ** (2 if kind in ("square", "cnn") else 1)
+
+
 def show(cells: list[str]) -> None:
-    widths = (12, 18, 12, *(12, 24) * (len(SETTINGS) - 1), 0)
+    widths = (12, 22, 12, *(12, 24) * (len(SETTINGS) - 1), 0)
     write("".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
@@ -181,21 +189,42 @@ def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None
     figure.savefig(path, dpi=150)
 
 
+def growth_picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None:
+    """The times of each work over N, with the exponent of each side in the legend."""
+    figure, axes = plt.subplots(1, 4, figsize=(14, 4), layout="constrained", sharex=True)
+    sizes = [n_sites(case) for case in GROWTH]
+    for ax, work in zip(axes, WORK[:4], strict=True):
+        for side in SETTINGS:
+            rounds = np.array([np.median(found[case][side][1][work]) for case in GROWTH])
+            ax.loglog(sizes, rounds, "o-", label=f"{NAMES[side]}, N^{exponent(sizes, rounds):.2f}")
+        ax.set(xlabel="N", title=work)
+        ax.legend()
+    axes[0].set(ylabel="s")
+    figure.savefig(path, dpi=150)
+
+
+def exponent(sizes: list[int], times: np.ndarray) -> float:
+    """From the second size on."""
+    return np.polyfit(np.log(sizes[1:]), np.log(times[1:]), 1)[0]
+
+
 def best_peer(best: dict[str, tuple[str, Rounds]], work: str) -> np.ndarray:
     """The times of the peer with the shortest median."""
     return min((rounds[work] for side, (_, rounds) in best.items() if side != "nqs"), key=np.median)
 
 
-def store(found: dict[str, dict[str, tuple[str, Rounds]]], limits: dict[str, float], path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs.update(limits)
-        for case, best in found.items():
-            for side, (setting, rounds) in best.items():
-                group = file.create_group(f"{case}/{side}")
-                group.attrs["setting"] = setting
-                for work, values in rounds.items():
-                    group[work] = values
-                    group[work].attrs["unit"] = "byte" if work == "memory" else "s"
+def store(case: str, best: dict[str, tuple[str, Rounds]], limits: dict[str, float], path: Path) -> None:
+    """The rounds of a case and what the machine could do in the same call; other cases stay."""
+    with h5py.File(path, "a") as file:
+        if case in file:
+            del file[case]
+        file.create_group(case).attrs.update(limits)
+        for side, (setting, rounds) in best.items():
+            group = file.create_group(f"{case}/{side}")
+            group.attrs["setting"] = setting
+            for work, values in rounds.items():
+                group[work] = values
+                group[work].attrs["unit"] = "byte" if work == "memory" else "s"
 
 
 def stored(path: Path) -> dict[str, dict[str, tuple[str, Rounds]]]:
@@ -221,11 +250,11 @@ def main() -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("speed"),
-        help="OUTPUT.h5, whose other cases stay, and OUTPUT.png (default speed)",
+        help="OUTPUT.h5, whose other cases stay, and OUTPUT.png (default speed, or growth)",
     )
     options = parser.parse_args()
-    limits, found = peak(), stored(options.output.with_suffix(".h5"))
+    output = options.output or Path("growth" if options.growth else "speed")
+    limits, found = peak(), stored(output.with_suffix(".h5"))
     peers = [cell for side in SETTINGS if side != "nqs" for cell in (NAMES[side], "ratio")]
     show(["case", "work", "nqs", *peers, "of the peak"])
     for case in GROWTH if options.growth else options.cases:
@@ -234,16 +263,17 @@ def main() -> None:
             show(row)
         for side, (setting, _) in found[case].items():
             write(f"{'':12}{NAMES[side]}, best chains x cores x ranks x chunk: {setting}")
-        store(found, limits, options.output.with_suffix(".h5"))
-        picture(found, options.output.with_suffix(".png"))
+        store(case, found[case], limits, output.with_suffix(".h5"))
+        if not options.growth:
+            picture(found, output.with_suffix(".png"))
     write(f"machine: {limits['flop/s'] / 1e9:.1f} Gflop/s (matrix product), {limits['byte/s'] / 1e9:.1f} GB/s (copy)")
     if options.growth:
-        sizes = [int(case.split("_")[1]) for case in GROWTH]
+        growth_picture(found, output.with_suffix(".png"))
+        sizes = [n_sites(case) for case in GROWTH]
         for side in SETTINGS:
             for work in WORK[:4]:
-                times = [np.median(found[case][side][1][work]) for case in GROWTH]
-                exponent = np.polyfit(np.log(sizes[1:]), np.log(times[1:]), 1)[0]
-                write(f"{side}: {work} grows as N^{exponent:.2f} from N = {sizes[1]}")
+                times = np.array([np.median(found[case][side][1][work]) for case in GROWTH])
+                write(f"{side}: {work} grows as N^{exponent(sizes, times):.2f} from N = {sizes[1]}")
 
 
 if __name__ == "__main__":
