@@ -13,8 +13,8 @@ from hamiltonians.space import Spins
 from hamiltonians.spin import SpinHamiltonian
 
 BATCH = 1 << 14
-# Levels that differ by less, relative to the largest row sum of the matrix, count as one.
-DEGENERATE = 1e-10
+# Levels that differ by less of the width of the spectrum count as one.
+DEGENERATE = 5e-11
 
 
 def n_states(space: Spins) -> int:
@@ -71,7 +71,7 @@ def ground_space(
 ) -> tuple[float, Inexact[np.ndarray, "n_states degeneracy"]]:
     """The ground-state energy and an orthonormal basis of all states that have it."""
     matrix = sparse_matrix(hamiltonian)
-    return lowest_space(matrix, n_states(hamiltonian.space), float(abs(matrix).sum(axis=1).max()))
+    return lowest_space(matrix, n_states(hamiltonian.space), 2 * float(abs(matrix).sum(axis=1).max()))
 
 
 def lowest_space(
@@ -88,7 +88,7 @@ def lowest_space(
     random = np.random.default_rng(0)
     found, lowest = np.zeros((size, 0), matrix.dtype or float), np.inf
     while True:
-        lifted = _lifted(matrix, found, 2 * width)
+        lifted = _lifted(matrix, found, width)
         energies, vectors = eigsh(lifted, k=2, which="SA", v0=random.normal(size=size))
         lowest = min(lowest, float(energies.min()))
         new = vectors[:, energies - lowest <= DEGENERATE * width]

@@ -16,7 +16,7 @@ ROUNDING = 1e-8
 def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 1) -> Float[np.ndarray, " n_found"]:
     """The lowest eigenvalues of H, ascending, among the states with ψ(g x) = χ_g ψ(x); all, if these are fewer.
 
-    Lanczos of P H P + c (1 − P), with the projector P = Σ_g χ_g* g / |G| and c above the spectrum. Of levels that are
+    Lanczos of P (H − c) P + c, with the projector P = Σ_g χ_g* g / |G| and c above the spectrum. Of levels that are
     degenerate within the sector copies may be missing.
 
     Raises `ValueError` if the flip of all spins leaves the space or H is not symmetric.
@@ -31,10 +31,10 @@ def sector_levels(hamiltonian: SpinHamiltonian, sector: Sector, n_levels: int = 
     outside = matrix @ start - projector @ (matrix @ start)
     if np.abs(outside).max() > ROUNDING * above * np.abs(start).max():
         raise ValueError("sector: the Hamiltonian does not have this symmetry")
+    lifted = _lifted(matrix, projector, 2 * above + 1, size)
     if size <= max(64, 2 * n_levels + 2):
-        dense = projector.toarray()
-        return np.linalg.eigvalsh(dense @ matrix @ dense + above * (np.eye(size) - dense))[:n_levels]
-    return np.sort(eigsh(_lifted(matrix, projector, above, size), k=n_levels, which="SA", v0=start)[0])
+        return np.linalg.eigvalsh(lifted.matmat(np.eye(size)))[:n_levels]
+    return np.sort(eigsh(lifted, k=n_levels, which="SA", v0=start)[0])
 
 
 def sector_ground_space(
@@ -45,16 +45,14 @@ def sector_ground_space(
     Raises `ValueError` if the flip of all spins leaves the space.
     """
     matrix, projector = sparse_matrix(hamiltonian), _projector(hamiltonian, sector)
-    above = float(abs(matrix).sum(axis=1).max())
-    size = n_states(hamiltonian.space)
+    above, size = 2 * float(abs(matrix).sum(axis=1).max()) + 1, n_states(hamiltonian.space)
     return lowest_space(_lifted(matrix, projector, above, size), size, 2 * above)
 
 
 def _lifted(matrix: csr_array, projector: csr_array, above: float, size: int) -> LinearOperator:
-    """P H P + c (1 − P)."""
-    inside = aslinearoperator(projector)
-    outside = aslinearoperator(above * (eye_array(size) - projector))
-    return inside @ aslinearoperator(matrix) @ inside + outside
+    """P (H − c) P + c, which is H in the sector and c outside."""
+    inside, constant = aslinearoperator(projector), above * eye_array(size)
+    return inside @ aslinearoperator(matrix - constant) @ inside + aslinearoperator(constant)
 
 
 def _projector(hamiltonian: SpinHamiltonian, sector: Sector) -> csr_array:

@@ -29,7 +29,8 @@ What is measured, where it makes sense for the system (into /observables, each w
   overlap_distribution
                      P(q) of the overlap q = sum_i x_i x'_i/N of two independent configurations
   renyi2_entropy     -ln Tr rho_A^2 of a region A, by two replicas and the ratio trick (it takes most of the time)
-  fidelity           with the exact ground state, up to 2^16 states; by summation, so that its error is 0
+  fidelity           with the exact ground state, of a projected wave function that of its sector, up to 2^16 states;
+                     by summation, so that its error is 0
 
 of particles:
 

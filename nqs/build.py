@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from hamiltonians.continuum import ContinuumHamiltonian
 from nqs import optimizer as optimizers
@@ -178,11 +180,20 @@ def _move(name: str | None, pairs: str | None, hamiltonian: Any) -> Move:
                 raise ValueError('pairs: this Hamiltonian has no lattice to tell neighbours; use "all"')
             if pairs == "all" or not has_lattice:
                 return Exchange(all_pairs(hamiltonian.space.n_sites))
-            return Exchange(hamiltonian.lattice.edges())
+            edges = hamiltonian.lattice.edges()
+            if not _connects(edges, hamiltonian.space.n_sites):
+                raise ValueError('pairs: bonds of neighbours do not connect all sites; use "all"')
+            return Exchange(edges)
         case "global_flip":
             return GlobalFlip()
         case _:
             return LocalFlip()
+
+
+def _connects(edges: np.ndarray, n_sites: int) -> bool:
+    """Whether spins can move between any two sites."""
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n_sites, n_sites))
+    return connected_components(graph, directed=False, return_labels=False) == 1
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:

@@ -15,12 +15,17 @@ from nqs.ansatz.projected import Projected
 from nqs.results import Observable
 
 MAX_STATES = 1 << 16
+# Of a projected wave function: states times elements of the sector.
+MAX_IMAGES = 1 << 22
 MAX_SITES = 22
 
 
-def can_be_enumerated(hamiltonian: SpinHamiltonian) -> bool:
+def can_be_enumerated(hamiltonian: SpinHamiltonian, ansatz: Ansatz) -> bool:
     """Whether the space is small enough to find the exact ground state in a moment."""
-    return hamiltonian.space.n_sites <= MAX_SITES and n_states(hamiltonian.space) <= MAX_STATES
+    if hamiltonian.space.n_sites > MAX_SITES:
+        return False
+    n, elements = n_states(hamiltonian.space), len(ansatz.weights) if isinstance(ansatz, Projected) else 1
+    return n <= MAX_STATES and n * elements <= MAX_IMAGES
 
 
 def fidelity(hamiltonian: SpinHamiltonian, ansatz: Ansatz, chunk_size: int) -> Observable:

@@ -35,8 +35,8 @@ def measure_observables(
 
     Sampled as by `vmc`, with its seed if no other is given: the energy and the averages from `n_samples` of chains
     started independently and burnt in for `burn_in` sweeps; the overlaps and the Rényi-2 entropy of `region` (the
-    first half of the sites, if not given) from as many pairs; the fidelity by summation where the space has at most
-    2^16 states. The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
+    first half of the sites, if not given) from as many pairs; the fidelity by summation where `can_be_enumerated`.
+    The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
     ended the pass.
 
     Raises `InputError` for a region that is empty or not of distinct sites of the system, `RunError` if an estimate
@@ -79,7 +79,7 @@ def measure_observables(
         if entropy is None:
             return None
         observables["renyi2_entropy"] = entropy
-    if can_be_enumerated(hamiltonian):
+    if can_be_enumerated(hamiltonian, ansatz):
         observables["fidelity"] = communicator.from_root(lambda: fidelity(hamiltonian, ansatz, vmc.chunk_size))
     return measured, dict(sorted(observables.items()))
 

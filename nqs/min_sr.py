@@ -21,10 +21,10 @@ from nqs.parameters import RealView, log_psi_components
 class MinSR(NaturalGradient):
     """φ = μφ′ + ΔOᵀ (T + λ)⁻¹ (ΔE_L − ΔO μφ′)/n with T = ΔO ΔOᵀ/n, where φ′ is the direction of the step before.
 
-    With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as (S +
-    λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024). For a
-    complex ψ the rows of O and E_L are real and imaginary parts, stacked. Where T + λ has no Cholesky factor, λ is
-    raised to the rounding of T.
+    With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as
+    (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
+    For a complex ψ the rows of O and E_L are real and imaginary parts, stacked. Where O Oᵀ/n + λ has no Cholesky
+    factor, λ is raised to the rounding of O Oᵀ/n.
 
     Each rank holds its rows of O Oᵀ, rank 0 all. Beyond the gathering of the factors of `gram_rows`, or there the
     broadcast of n × n_parameters log-derivatives for each block of rows, a step takes a Gather of rows, a broadcast of
@@ -51,7 +51,10 @@ class MinSR(NaturalGradient):
         if not np.all(np.isfinite(weights)):
             weights = self._weights(communicator, batch, residual, ROUNDING)
         if not np.all(np.isfinite(weights)):
-            raise RunError(f"step {batch.step}: minSR: O O^T/n + lambda has no factor: raise optimizer.diagonal_shift")
+            raise RunError(
+                f"step {batch.step}: minSR: O O^T/n + lambda has no factor: raise "
+                "optimizer.diagonal_shift, unless log-derivatives are not finite"
+            )
         start = sum(communicator.gather_objects(len(residual))[: communicator.rank])
         mine = weights[start : start + len(residual)]
         total = communicator.sum_on_root(
@@ -62,12 +65,13 @@ class MinSR(NaturalGradient):
     def _weights(
         self, communicator: Communicator, batch: Batch, residual: Float[np.ndarray, "n components"], least: float
     ) -> Float[np.ndarray, "n_samples components"]:
-        """w of all samples on every rank, with λ no less than so much of the trace of T."""
+        """w of all samples on every rank, with λ no less than so much of the trace of O Oᵀ/n if that is positive."""
         rows = communicator.gather(gram_rows(communicator, batch.view, batch.theta, batch.x, batch.chunk_size))
         residuals = communicator.gather(residual)
         weights = np.zeros((batch.n_samples, residual.shape[1]))
         if rows is not None and residuals is not None:
-            shift = max(self.shift(batch.step), least * float(np.trace(rows)) / batch.n_samples)
+            shift = self.shift(batch.step)
+            shift = max(shift, least * float(np.trace(rows)) / batch.n_samples) if least else shift
             weights = solve_centred(rows, residuals, shift)
         return communicator.broadcast(weights)
 

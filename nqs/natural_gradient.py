@@ -178,8 +178,9 @@ def gram_product(view: RealView, theta, x, mean_o, vector, chunk_size: int) -> F
 
 @jax.jit
 def solve(packed, force, diagonal_shift, n_samples, least) -> Float[Array, " n_parameters"]:
-    """(S + λ)⁻¹ F with S = gram/n by Cholesky, λ no less than `least` times the trace of S."""
+    """(S + λ)⁻¹ F with S = gram/n by Cholesky, λ no less than `least` times the trace of S if that is positive."""
     matrix = unpack_gram(packed / n_samples, len(force))
-    matrix += jnp.maximum(diagonal_shift, least * jnp.trace(matrix)) * jnp.eye(len(force))
+    raised = jnp.maximum(diagonal_shift, least * jnp.trace(matrix))
+    matrix += jnp.where(least > 0, raised, diagonal_shift) * jnp.eye(len(force))
     factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
     return jax.scipy.linalg.cho_solve((factor, True), force)

@@ -86,8 +86,8 @@ def _resolve_lattice(system: schema.OnLattice, wrong: Wrong) -> schema.OnLattice
             wrong("hamiltonian.edges", 'missing: lattice = "edges" needs a list of pairs, or a file of them')
         edges = _read("hamiltonian.edges", system.edges, read_edges, wrong)
         sites = {site for edge in edges for site in edge}
-        if max(sites) < MAX_SITES and (alone := set(range(max(sites))) - sites):
-            wrong("hamiltonian.edges", f"site {min(alone)} is in no bond; sites are numbered from 0 without gaps")
+        if min(sites) >= 0 and max(sites) < MAX_SITES and (alone := set(range(max(sites))) - sites):
+            wrong("hamiltonian.edges", f"site {min(alone)} is in none of them; sites are numbered from 0 without gaps")
         system = replace(system, edges=edges)
         if not isinstance(system, schema.J1J2):
             return system

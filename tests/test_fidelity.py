@@ -66,6 +66,10 @@ def test_the_whole_ground_space_counts(name):
 
 
 def test_only_small_spaces_are_enumerated():
-    assert can_be_enumerated(Heisenberg(Lattice("chain", (18,))))
-    assert not can_be_enumerated(Heisenberg(Lattice("chain", (20,))))
-    assert not can_be_enumerated(TransverseIsing(Lattice("chain", (40,))))
+    assert can_be_enumerated(Heisenberg(Lattice("chain", (18,))), rbm(n_sites=18))
+    assert not can_be_enumerated(Heisenberg(Lattice("chain", (20,))), rbm(n_sites=20))
+    assert not can_be_enumerated(TransverseIsing(Lattice("chain", (40,))), rbm(n_sites=40))
+    square = Lattice("square", (4, 4))
+    for momentum, is_small in ((None, True), ((0, 0), False)):
+        projected = Projected(rbm("complex128", n_sites=16), sector(square, 16, momentum, "A1"))
+        assert can_be_enumerated(TransverseIsing(square), projected) == is_small

@@ -22,12 +22,17 @@ WRONG_FILES = [
     (GRAPH + "edges = [[0, 0]]", "[hamiltonian] edges: [0, 0] is no bond"),
     (GRAPH + "edges = [[0, 1], [1, 0]]", "[hamiltonian] edges: [1, 0] is there twice"),
     (GRAPH + "edges = [[0, -1]]", "edges"),
-    (GRAPH + "edges = [[0, 1], [1, 20]]", "[hamiltonian] edges: site 2 is in no bond"),
+    (GRAPH + "edges = [[0, 1], [1, 20]]", "[hamiltonian] edges: site 2 is in none"),
     (GRAPH + 'edges = "none.txt"', "[hamiltonian] edges: none.txt: cannot be read"),
     (GRAPH + "extent = [3]\nedges = [[0, 1]]", "[hamiltonian] extent:"),
     (
         GRAPH.replace("transverse_ising", "j1j2") + "second_coupling = 1.0\nedges = [[0, 1]]",
         "second_edges: missing",
+    ),
+    (
+        GRAPH.replace("transverse_ising", "j1j2")
+        + "second_coupling = 1.0\nedges = [[0, 1], [2, 3]]\nsecond_edges = [[1, 2]]",
+        "[sampler] pairs: bonds of neighbours do not connect all sites",
     ),
     (SPINS.replace("heisenberg", "xxz"), "[hamiltonian] anisotropy: missing"),
     (RING.replace("[6]", "[2, 2]") + 'lattice = "kagome"', "a periodic kagome lattice needs lengths of at least 3"),
