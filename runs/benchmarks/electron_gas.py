@@ -4,10 +4,11 @@
     mpirun -n 2 nqs measure results/electron_gas_14/r_s=5.h5      and the others, for the rest
     python runs/benchmarks/electron_gas.py            a table, electron_gas.png
 
-E_c = E − E_HF of the cell. Its fraction is of the exact one by full configuration-interaction quantum Monte Carlo
-(J. J. Shepherd, G. H. Booth and A. Alavi, J. Chem. Phys. 136, 244101, 2012). The slope −r_s dE/dr_s, which 2T + V is at
-a minimum of the energy, is that of E_HF, exactly, and of a parabola of E_c in ln r_s through the point and its
-neighbours in the scan, with their errors; the parabola itself adds 0.003 to 0.007 hartree at r_s = 1, 2, 5.
+E_c = E − E_HF of the cell. Its fraction is of the exact one by full configuration-interaction quantum Monte Carlo (J.
+J. Shepherd, G. H. Booth and A. Alavi, J. Chem. Phys. 136, 244101, 2012; the numbers are from memory). The slope −r_s
+dE/dr_s, which 2T + V is at a minimum of the energy, is that of E_HF, exactly, and of a parabola of E_c in ln r_s
+through the point and its neighbours in the scan, with their errors; the parabola itself adds 0.003 to 0.007 hartree at
+r_s = 1, 2, 5.
 """
 
 import tomllib
