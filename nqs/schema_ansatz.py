@@ -6,6 +6,9 @@ from msgspec import Meta, field
 
 from nqs.schema_table import Count, Kind, NonNegative, Positive, Table
 
+UnitCell = Annotated[
+    tuple[Count, ...] | None, Meta(description="translations by whole cells of so many along each axis, [2, 2]; by one")
+]
 Stddev = Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")]
 
 
@@ -30,6 +33,7 @@ class Pairing(Table, frozen=True, kw_only=True):
     symmetry: Annotated[
         Literal["none", "translation"], Meta(description="amplitudes of pairs of sites free, or tied by translations")
     ] = "none"
+    unit_cell: UnitCell = None
     stddev: Stddev = 0.01
 
 
@@ -37,14 +41,17 @@ class Network(Kind, frozen=True, kw_only=True):
     sector: Annotated[Sector | None, Meta(description="project on momentum, point_group, spin_flip; none")] = None
     jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
     pairing: Annotated[
-        Pairing | None, Meta(description="multiply by a pair-product state, for its signs: symmetry, stddev; none")
+        Pairing | None,
+        Meta(description="multiply by a pair-product state: symmetry, unit_cell, stddev; none"),
     ] = None
 
 
 class PairProduct(Network, tag="pair_product", frozen=True, kw_only=True):
     """A determinant of singlet pairs, one electron on each site: resonating valence bonds, for total_sz = 0."""
 
-    pairing: Annotated[Pairing, Meta(description="its pairs: symmetry, stddev")] = field(default_factory=Pairing)
+    pairing: Annotated[Pairing, Meta(description="symmetry, unit_cell, stddev")] = field(
+        default_factory=Pairing
+    )
 
 
 class RBM(Network, tag="rbm", frozen=True, kw_only=True):
@@ -54,6 +61,7 @@ class RBM(Network, tag="rbm", frozen=True, kw_only=True):
         Literal["none", "translation", "lattice"],
         Meta(description="weights tied by translations, or by the point group as well"),
     ] = "none"
+    unit_cell: UnitCell = None
     alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
     visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
     complex: Annotated[bool, Meta(description="complex parameters")] = False
