@@ -233,7 +233,9 @@ def test_the_lowest_energy_of_a_sector_is_reached():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ('symmetry = "translation"\nsector = {momentum = [3]}', "zero there to rounding"),
+        ('symmetry = "translation"\nsector = {momentum = [3]}', "sector: the symmetries that the ansatz has itself"),
+        ('symmetry = "translation"\nunit_cell = [2]\nsector = {momentum = [1]}', "sector: the symmetries"),
+        ('symmetry = "translation"\nunit_cell = [2]\nsector = {momentum = [3]}', None),
         ("sector = {momentum = [3]}", None),
         ("sector = {spin_flip = 1}\n[hamiltonian]\ntotal_sz = 1", "leaves total_sz = 1"),
     ],
