@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
     from nqs.optimizer import auto as auto
+    from nqs.optimizer import from_optax as from_optax
     from nqs.optimizer import minsr as minsr
     from nqs.optimizer import sgd as sgd
     from nqs.optimizer import spring as spring
@@ -49,6 +50,7 @@ _HOMES = {
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
     "auto": "nqs.optimizer",
+    "from_optax": "nqs.optimizer",
     "minsr": "nqs.optimizer",
     "sgd": "nqs.optimizer",
     "spring": "nqs.optimizer",

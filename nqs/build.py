@@ -22,6 +22,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.import_path import look_beside
 from nqs.local_energy import Hamiltonian
+from nqs.optax_chain import chain_of
 from nqs.optimizer import Optimizer
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
@@ -160,6 +161,8 @@ def _optimizer(table: Any) -> Optimizer:
             return optimizers.sgd(rate)
         case schema.Adam():
             return optimizers.adam(rate, table.b1, table.b2)
+        case schema.Optax():
+            return Optimizer(chain_of(table.chain), {"learning_rate": rate})
     shift = number_or_schedule("diagonal_shift", table.diagonal_shift)
     match table:
         case schema.SR():

@@ -16,14 +16,15 @@ OWN = ("nqs", "hamiltonians")
 def user_sources(hamiltonian: Any, ansatz: Any) -> dict[str, str]:
     """The text and the SHA-256 of the files of each class, by "hamiltonian_source", "hamiltonian_sha256" and so on.
 
-    The files are that of the class and those of the modules in its package or folder that it imports, each of these
-    below a line with its name. Classes of this package and of installed ones, which have a version, are left out, as
-    are those without a file.
+    The files are that of the class, or of the module that an operator was `defined_in`, and those of the modules in
+    its package or folder that it imports, each of these below a line with its name. Classes of this package and of
+    installed ones, which have a version, are left out, as are those without a file.
     """
-    classes = {"hamiltonian": type(hamiltonian), "ansatz": type(getattr(ansatz, "module", ansatz))}
+    operator = sys.modules.get(getattr(hamiltonian, "defined_in", ""))
+    origins = {"hamiltonian": operator or type(hamiltonian), "ansatz": type(getattr(ansatz, "module", ansatz))}
     found = {}
-    for name, kind in classes.items():
-        if text := _source(kind):
+    for name, origin in origins.items():
+        if text := _source(origin):
             found |= {f"{name}_source": text, f"{name}_sha256": hashlib.sha256(text.encode()).hexdigest()}
     return found
 
@@ -35,9 +36,9 @@ def changed_sources(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 @functools.cache
-def _source(kind: type) -> str:
+def _source(origin: type | ModuleType) -> str:
     """As it is when it is first asked for, soon after the import: edits of the files do not change what runs."""
-    module = sys.modules.get(kind.__module__)
+    module = origin if isinstance(origin, ModuleType) else sys.modules.get(origin.__module__)
     path = _path(module)
     if module is None or path is None:
         return ""

@@ -28,9 +28,12 @@ RUBBISH = st.one_of(NUMBERS, st.booleans(), st.text(max_size=4), st.lists(NUMBER
 OF_PARTICLES = (Spinful, ParticleAnsatz)
 
 # Keys that name files, which there are none of, and keys whose right values depend on others.
-FILES = ("edges", "couplings", "init_from")
+FILES = ("edges", "couplings", "init_from", "operator", "arguments")
 DEPENDENT = ("twist", "cell", "softening", "core_diameter", "density", "move", "pairs", "total_sz", "marshall")
-RIGHT = {"n_up": 1, "n_down": 1, "strings": {"XXII": 0.5, "IIZZ": -1.0}, "n_sites": 4, "instance": 3}
+GIVEN = ("extent", "strings")
+CHAIN = [{"transform": "clip_by_global_norm", "max_norm": 1.0}, {"transform": "scale_by_adam"}]
+RIGHT = {"n_up": 1, "n_down": 1, "strings": {"XXII": 0.5, "IIZZ": -1.0}, "n_sites": 4, "instance": 3, "chain": CHAIN}
+MOVES = ("flip", "exchange", "global_flip")
 AXES = {"chain": 1, "cubic": 3}
 
 
@@ -49,10 +52,13 @@ def values(annotation: Any, is_clean: bool) -> st.SearchStrategy:
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
-        return st.just([4]) if is_clean else st.lists(SMALL_COUNTS, max_size=3)
+        entries = values(arguments[0], is_clean) if get_origin(arguments[0]) is dict else SMALL_COUNTS
+        return st.just([4]) if is_clean else st.lists(entries, max_size=3)
     if origin is dict:
-        keys = st.sampled_from(["schedule", "flip", "exchange", "global_flip", "init_value", "alpha", "features"])
-        entries = st.one_of(NUMBERS, st.sampled_from(["linear_schedule", "constant_schedule"]))
+        keys = st.sampled_from(
+            ["schedule", "transform", "b1", "flip", "exchange", "global_flip", "init_value", "alpha", "features"]
+        )
+        entries = st.one_of(NUMBERS, st.sampled_from(["linear_schedule", "constant_schedule", "scale_by_adam"]))
         return st.just({"schedule": "constant_schedule", "value": 0.1}) if is_clean else st.dictionaries(keys, entries)
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return tables(annotation, is_clean)
@@ -86,7 +92,7 @@ def tables(draw, struct: type[msgspec.Struct], is_clean: bool) -> dict[str, Any]
     table = {}
     has_particles = draw(st.integers(0, 3)) == 0 if struct is Config and is_clean else None
     for field in fields(struct):
-        is_given = field.name == "extent" or (field.name not in FILES + DEPENDENT and draw(st.booleans()))
+        is_given = field.name in GIVEN or (field.name not in FILES + DEPENDENT and draw(st.booleans()))
         is_required = field.required or (has_particles and field.name == "ansatz")
         if is_required or (is_given if is_clean else draw(st.booleans())):
             is_wrong = not is_clean and draw(st.integers(0, 19)) == 0

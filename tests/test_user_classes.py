@@ -3,10 +3,12 @@
 import hashlib
 import sys
 
+import numpy as np
 import pytest
 from launching import call, nqs
 
 from nqs import results
+from nqs.build import load
 
 MODULE = """
 from hamiltonians.ising import TransverseIsing
@@ -22,6 +24,21 @@ class Ring(TransverseIsing):
 class Machine(RBM):
     def __init__(self, n_sites: int, width: int = 1, *, key):
         super().__init__(n_sites, width, key=key)
+"""
+
+OPERATOR = """
+import netket as nk
+
+SPINS = nk.hilbert.Spin(0.5, 4, total_sz=0)
+ring = nk.operator.Heisenberg(SPINS, nk.graph.Chain(4))
+
+
+def coupled(coupling: float = 1.0):
+    return coupling * ring
+
+
+def loose():
+    return nk.operator.BoseHubbard(nk.hilbert.Fock(2, 3), nk.graph.Chain(3), U=1.0)
 """
 
 RUN = """
@@ -129,3 +146,50 @@ def test_what_is_wrong_is_named_by_its_key(models, capsys, old, new, message):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("nqs: mine/ring.toml: ")
     assert message.format(name=models.stem) in line
+
+
+@pytest.fixture
+def operators(models):
+    """The same folder, its module with operators of NetKet, and its run file with one of them."""
+    models.write_text(OPERATOR)
+    hamiltonian = f'kind = "pauli_strings"\noperator = "{models.stem}:coupled"\narguments = {{coupling = 2.0}}'
+    text = RUN.replace('kind = "{name}:Ring"\nn_sites = 4', hamiltonian)
+    (models.parent / "ring.toml").write_text(text.replace('"{name}:Machine"', '"rbm"').replace("width", "alpha"))
+    return models
+
+
+def test_an_operator_of_netket_is_run_and_loaded_with_its_source(operators, capsys):
+    assert call("run", "mine/ring.toml", "--run.steps", "0") == 0
+    path = operators.parents[1] / "results" / "ring.h5"
+    result = load(path)
+    (launch,) = result.provenance
+    assert launch["hamiltonian_source"] == OPERATOR
+    assert "ansatz_source" not in launch
+    assert np.all(result.state["chains"].sum(axis=1) == 0), "the Hilbert space fixes the magnetisation"
+    assert call("exact", path) == 0
+    assert "E0 = -16.0000000000" in capsys.readouterr().out, "2 x 4 x (-2), of Pauli matrices on four sites"
+    operators.write_text(OPERATOR + "\nWIDTH = 3\n")
+    del sys.modules[operators.stem]
+    assert call("run", "mine/ring.toml", "--run.steps", "1") == 0
+    assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
+    assert call("run", "mine/ring.toml", "--hamiltonian.arguments.coupling", "3.0") == 2
+    assert "hamiltonian.arguments.coupling: 2.0 -> 3.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"operator": "{name}:ring"}, "[hamiltonian] arguments: '{name}:ring' is an operator, not a function"),
+        ({"operator": "{name}:rings"}, "[hamiltonian] operator: '{name}:rings' cannot be imported"),
+        ({"operator": "{name}:loose"}, "[hamiltonian] arguments.coupling: no such key; allowed: none"),
+        ({"operator": "{name}:SPINS"}, "[hamiltonian] operator: '{name}:SPINS' is not an operator of NetKet"),
+        ({"operator": "{name}:loose", "arguments": "{{}}"}, "[hamiltonian] operator: a BoseHubbardJax on Fock"),
+        ({"arguments": "{{couplin = 1.0}}"}, "arguments.couplin: no such key, did you mean coupling?"),
+    ],
+)
+def test_what_is_wrong_with_an_operator_is_named_by_its_key(operators, capsys, overrides, message):
+    name = operators.stem
+    given = [word for key, text in overrides.items() for word in (f"--hamiltonian.{key}", text.format(name=name))]
+    assert call("run", "mine/ring.toml", *given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.format(name=name) in line
