@@ -49,9 +49,7 @@ class Network(Kind, frozen=True, kw_only=True):
 class PairProduct(Network, tag="pair_product", frozen=True, kw_only=True):
     """A determinant of singlet pairs, one electron on each site: resonating valence bonds, for total_sz = 0."""
 
-    pairing: Annotated[Pairing, Meta(description="symmetry, unit_cell, stddev")] = field(
-        default_factory=Pairing
-    )
+    pairing: Annotated[Pairing, Meta(description="symmetry, unit_cell, stddev")] = field(default_factory=Pairing)
 
 
 class RBM(Network, tag="rbm", frozen=True, kw_only=True):

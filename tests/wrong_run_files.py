@@ -108,12 +108,21 @@ WRONG_FILES = [
     ),
     (
         SPINS + "marshall = false\n[ansatz.pairing]\nsymetry = 1",
-        "[ansatz.pairing] symetry: no such key, did you mean symmetry?; allowed: symmetry, stddev",
+        "[ansatz.pairing] symetry: no such key, did you mean symmetry?; allowed: symmetry, unit_cell, stddev",
     ),
     (
         SPINS + 'marshall = false\n[ansatz]\nkind = "pair_product"\nsector = {momentum = [1]}\n'
         '[ansatz.pairing]\nsymmetry = "translation"',
-        "[ansatz] sector: psi is zero there to rounding",
+        "[ansatz] sector: the symmetries that the ansatz has itself leave it no part there",
+    ),
+    (RING + "[ansatz]\nunit_cell = [2]", '[ansatz] unit_cell: it goes with symmetry = "translation"'),
+    (
+        RING + '[ansatz]\nsymmetry = "translation"\nunit_cell = [4]',
+        "[ansatz] unit_cell: [4] does not fill the extent [6]",
+    ),
+    (
+        SPINS + 'marshall = false\n[ansatz.pairing]\nsymmetry = "translation"\nunit_cell = [2, 1]',
+        "[ansatz] pairing.unit_cell: [2, 1] does not fill the extent [6]",
     ),
     (SPINS + "[ansatz]\npairing = {}", "[ansatz] pairing: singlet pairs have the signs"),
     (
