@@ -17,7 +17,6 @@ from hamiltonians.space import Spins
 from nqs.ansatz.jastrow import Jastrow
 from nqs.blocks import Blocks
 from nqs.correlations import SiteCorrelations, correlation, structure_factor
-from nqs.measure_observables import measure_observables
 from nqs.observables import LocalObservables, estimates, local_observables
 from nqs.parallel import Communicator
 from nqs.sampler.base import start_chains
@@ -145,7 +144,7 @@ def test_what_is_measured(lattice, names):
     sampler = nqs.Metropolis(nqs.LocalFlip(), n_chains=8, n_samples=16)
     ansatz = nqs.RBM(lattice.n_sites, key=jax.random.key(0))
     vmc = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(0.1))
-    _, found = measure_observables(vmc, ansatz, 16, 5, region=(0,))
+    _, found = nqs.measure_observables(vmc, ansatz, 16, 5, region=(0,))
     assert {name: tuple(found[name].axes) for name in ("correlation", "structure_factor") if name in found} == names
     for name, axes in names.items():
         assert found[name].mean.shape == found[name].error.shape == tuple(map(len, found[name].axes.values()))
