@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nqs.ansatz.recurrent import Recurrent as Recurrent
     from nqs.build import load as load
     from nqs.driver import VMC as VMC
-    from nqs.measure_observables import measure_observables as measure_observables
+    from nqs.measure_all import measure_observables as measure_observables
     from nqs.netket_state import to_netket as to_netket
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
@@ -45,7 +45,7 @@ _HOMES = {
     "Recurrent": "nqs.ansatz.recurrent",
     "load": "nqs.build",
     "VMC": "nqs.driver",
-    "measure_observables": "nqs.measure_observables",
+    "measure_observables": "nqs.measure_all",
     "to_netket": "nqs.netket_state",
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
