@@ -22,7 +22,7 @@ class MinSR(NaturalGradient):
     """φ = μφ′ + ΔOᵀ (T + λ)⁻¹ (ΔE_L − ΔO μφ′)/n with T = ΔO ΔOᵀ/n, where φ′ is the direction of the step before.
 
     With μ = `momentum` = 0 this is minSR (A. Chen and M. Heyl, Nat. Phys. 20, 1476, 2024), the same direction as
-    (S + λ)⁻¹ F; otherwise SPRING (G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
+    (S + λ)⁻¹ F; otherwise SPRING.
     For a complex ψ the rows of O and E_L are real and imaginary parts, stacked. Where O Oᵀ/n + λ has no Cholesky
     factor, λ is raised to the rounding of O Oᵀ/n.
 
@@ -33,11 +33,6 @@ class MinSR(NaturalGradient):
 
     diagonal_shift: float | Callable[[int], float] = eqx.field(static=True)
     momentum: float = eqx.field(static=True, default=0.0)
-
-    @property
-    def keeps_direction(self) -> bool:
-        """SPRING needs φ′."""
-        return self.momentum > 0
 
     def direction(self, communicator: Communicator, batch: Batch, last=None):
         """φ on rank 0."""

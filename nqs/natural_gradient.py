@@ -45,9 +45,14 @@ class Batch(NamedTuple):
 
 
 class NaturalGradient(eqx.Module):
-    """λ is `diagonal_shift`, a number or a schedule of the step."""
+    """λ is `diagonal_shift`, a number or a schedule of the step.
+
+    With μ = `momentum` the direction is φ = (S + λ)⁻¹ (F + λμφ′), φ′ that of the step before: what the samples do not
+    see is kept for a while (SPRING: G. Goldshlager, N. Abrahamsen and L. Lin, J. Comput. Phys. 516, 113351, 2024).
+    """
 
     diagonal_shift: eqx.AbstractVar[float | Callable[[int], float]]
+    momentum: eqx.AbstractVar[float]
 
     @abc.abstractmethod
     def direction(
@@ -65,7 +70,7 @@ class NaturalGradient(eqx.Module):
     @property
     def keeps_direction(self) -> bool:
         """Whether the last direction is part of the state."""
-        return False
+        return self.momentum > 0
 
     def shift(self, step: int) -> float:
         """λ at a step."""
@@ -80,9 +85,12 @@ class StochasticReconfiguration(NaturalGradient):
 
     diagonal_shift: float | Callable[[int], float] = eqx.field(static=True)
     solver: Literal["cholesky", "cg"] = eqx.field(static=True, default="cholesky")
+    momentum: float = eqx.field(static=True, default=0.0)
 
     def direction(self, communicator: Communicator, batch: Batch, last=None):
-        """(S + λ)⁻¹ F; where S + λ has no Cholesky factor, λ is raised to the rounding of S."""
+        """(S + λ)⁻¹ (F + λμφ′); where S + λ has no Cholesky factor, λ is raised to the rounding of S."""
+        if last is not None and self.keeps_direction:
+            batch = batch._replace(force=batch.force + self.shift(batch.step) * self.momentum * last)
         if self.solver == "cg":
             return self._conjugate_gradients(communicator, batch)
         local = gram_sum(batch.view, batch.theta, batch.x, batch.mean_o, batch.chunk_size)

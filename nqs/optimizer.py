@@ -23,18 +23,19 @@ class Automatic(eqx.Module):
     """Dense SR, minSR or conjugate gradients, whichever has the smallest matrix."""
 
     diagonal_shift: Shift = eqx.field(static=True)
+    momentum: float = eqx.field(static=True, default=0.0)
 
     def choose(self, n_rows: int, n_parameters: int) -> tuple[NaturalGradient, str]:
         """The solver and the reason; a complex ψ has two rows a sample."""
         smaller = min(n_rows, n_parameters)
         if smaller > MAX_DENSE:
             reason = f"SR by conjugate gradients: {n_rows} rows and {n_parameters} parameters, no small dense matrix"
-            return StochasticReconfiguration(self.diagonal_shift, "cg"), reason
+            return StochasticReconfiguration(self.diagonal_shift, "cg", self.momentum), reason
         if n_rows < n_parameters:
             reason = f"minSR: fewer rows of samples ({n_rows}) than parameters ({n_parameters})"
-            return MinSR(self.diagonal_shift), reason
+            return MinSR(self.diagonal_shift, self.momentum), reason
         reason = f"dense SR: no more parameters ({n_parameters}) than rows of samples ({n_rows})"
-        return StochasticReconfiguration(self.diagonal_shift), reason
+        return StochasticReconfiguration(self.diagonal_shift, momentum=self.momentum), reason
 
 
 class Optimizer(eqx.Module):
@@ -131,8 +132,8 @@ def minsr(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 
 def spring(
     learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2, momentum: float = 0.9
 ) -> Optimizer:
-    """minSR with a decaying memory μ = `momentum` of the last direction."""
-    return _descent(learning_rate, MinSR(diagonal_shift, momentum))
+    """The step of `auto` with a decaying memory μ = `momentum` of the last direction."""
+    return _descent(learning_rate, Automatic(diagonal_shift, momentum))
 
 
 def auto(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:

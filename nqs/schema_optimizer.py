@@ -115,6 +115,6 @@ class MinSR(Natural, tag="minsr", frozen=True, kw_only=True):
 
 
 class Spring(Natural, tag="spring", frozen=True, kw_only=True):
-    """minsr with a memory of the last direction."""
+    """The step of auto with a memory of the last direction."""
 
     momentum: Annotated[Annotated[float, Meta(gt=0, lt=1)], Meta(description="mu, how much of it is kept")] = 0.9
