@@ -130,7 +130,7 @@ def test_blocks_of_chains_draw_what_all_chains_together_draw(monkeypatch, bytes_
     monkeypatch.setattr(metropolis, "NEAR", bytes_near)
     assert metropolis._n_blocks(ansatz, x) == n_blocks
     for found, together in zip(jax.tree.leaves(sampler.draw(*arguments)), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_array_equal(found, together)
+        np.testing.assert_array_equal(found, together, strict=True)
 
 
 @pytest.mark.parametrize(

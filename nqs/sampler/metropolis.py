@@ -90,7 +90,7 @@ class Metropolis(Sampler):
             return of_block(keys, x)
         blocks = keys.reshape(n_blocks, -1), x.reshape(n_blocks, -1, *x.shape[1:])
         samples, x, info = jax.lax.map(lambda block: of_block(*block), blocks)
-        return jnp.concatenate(samples), jnp.concatenate(x), jax.tree.map(jnp.sum, info)
+        return jnp.concatenate(samples), jnp.concatenate(x), jax.tree.map(lambda counts: jnp.sum(counts, axis=0), info)
 
 
 def _n_blocks(ansatz: Ansatz, x: Int8[Array, "n_chains n_sites"]) -> int:
