@@ -16,7 +16,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError, RunError
 from nqs.parallel import Communicator
 from nqs.run_file import parse_text
-from nqs.schema import Config, Custom, ParticleAnsatz
+from nqs.schema import NETWORK_KEYS, Config, Custom, ParticleAnsatz
 from nqs.schema_particles import Spinful
 
 NUMBERS = st.one_of(
@@ -76,7 +76,8 @@ def make_agree(table: dict[str, Any]) -> None:
     if "extent" in table:
         table["extent"] = [4] if (n_axes := AXES.get(table.get("lattice", "chain"), 2)) == 1 else [2] * n_axes
     if "ansatz" in table and "sampler" in table:
-        is_direct = table["ansatz"]["kind"] == "autoregressive"
+        is_alone = all(table["ansatz"].get(key, False) is False for key in NETWORK_KEYS)
+        is_direct = table["ansatz"]["kind"] == "autoregressive" and is_alone
         table["sampler"] = {"kind": "direct" if is_direct else "metropolis", "n_samples": 4, "n_chains": 4}
 
 

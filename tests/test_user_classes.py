@@ -6,9 +6,17 @@ import sys
 import pytest
 from launching import call, nqs
 
-from nqs import results
+from hamiltonians.exact_sector import sector_levels
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from hamiltonians.sector import sector
+from nqs import load, results
+from nqs.ansatz.projected import Projected
 
 MODULE = """
+import jax.numpy as jnp
+from flax import linen as nn
+
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from nqs import RBM
@@ -21,8 +29,24 @@ class Ring(TransverseIsing):
 
 class Machine(RBM):
     def __init__(self, n_sites: int, width: int = 1, *, key):
-        super().__init__(n_sites, width, key=key)
+        super().__init__(n_sites, width, key=key, stddev=0.3)
+
+
+class Tall(Machine):
+    def __init__(self, n_sites: int, jastrow: int, width: int = 1, *, key):
+        super().__init__(n_sites, width * jastrow, key=key)
+
+
+ONES = jnp.ones(4)
+
+
+class Flat(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(x * ONES)[:, 0]
 """
+
+KEYS = "width = 2\njastrow = true\nsector = {momentum = [0], spin_flip = -1}\n"
 
 RUN = """
 [hamiltonian]
@@ -70,6 +94,44 @@ def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, cap
     del sys.modules[models.stem]
     assert call("run", "mine/ring.toml", "--run.steps", "3") == 0
     assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
+
+
+def test_the_keys_of_networks_are_those_of_a_class_as_well(models, capsys):
+    """A factor and a sector; the source is still that of the class."""
+    (models.parent / "ring.toml").write_text(RUN.format(name=models.stem).replace("width = 2\n", KEYS))
+    assert call("exact", "mine/ring.toml") == 0
+    hamiltonian = TransverseIsing(Lattice("chain", (4,)))
+    (level,) = sector_levels(hamiltonian, sector(hamiltonian.lattice, 4, (0,), None, -1), 1)
+    assert f"{level:.10f}  (unit of J, in the sector of the ansatz)" in capsys.readouterr().out
+    assert call("run", "mine/ring.toml") == 0
+    path = models.parents[1] / "results" / "ring.h5"
+    assert results.read(path).provenance[0]["ansatz_source"] == MODULE
+    loaded = load(path).ansatz
+    assert isinstance(loaded, Projected)
+    assert [type(factor).__name__ for factor in loaded.ansatz.factors] == ["Machine", "Jastrow"]
+    assert loaded.ansatz.factors[0].weights.shape == (4, 8)
+    assert call("run", path, "--run.output", "other.h5", "--ansatz.arguments.jastrow", "false") == 0
+    assert type(load("other.h5").ansatz.ansatz).__name__ == "Machine"
+
+
+def test_an_argument_of_such_a_name_is_that_of_the_class(models):
+    text = RUN.format(name=models.stem).replace("Machine", "Tall").replace("width = 2", "jastrow = 3")
+    (models.parent / "ring.toml").write_text(text)
+    assert call("run", "mine/ring.toml") == 0
+    assert type(ansatz := load(models.parents[1] / "results" / "ring.h5").ansatz).__name__ == "Tall"
+    assert ansatz.weights.shape == (4, 12)
+
+
+def test_what_a_module_computes_is_computed_before_the_network_is_traced(models):
+    """As the modules of NetKet do."""
+    text = RUN.replace(":Ring", ":Flat").format(name=models.stem)
+    system = '"transverse_ising"\nextent = [4]'
+    text = text.replace(f'"{models.stem}:Flat"\nn_sites = 4', system)
+    keys = f'"flax"\nmodule = "{models.stem}:Flat"\njastrow = true'
+    text = text.replace(f'"{models.stem}:Machine"\nwidth = 2', keys)
+    (models.parent / "ring.toml").write_text(text)
+    assert call("run", "mine/ring.toml") == 0
+    assert results.read(models.parents[1] / "results" / "ring.h5").provenance[0]["ansatz_source"] == MODULE
 
 
 def test_modules_that_a_class_uses_are_kept_with_it(models, capsys):
@@ -120,7 +182,16 @@ def test_every_rank_finds_the_module_beside_the_run_file(models):
             "[hamiltonian] fiels: no such key, did you mean field?; allowed: n_",
         ),
         ("n_sites = 4", "field = 2.0", "[hamiltonian] n_sites: missing, and it has no default"),
-        ("width = 2", "n_sites = 2", "[ansatz] n_sites: no such key; allowed: width"),
+        ("width = 2", "n_sites = 2", "[ansatz] n_sites: no such key; allowed: width, sector, jastrow, pairing"),
+        ("width = 2", "jastrw = true", "[ansatz] jastrw: no such key, did you mean jastrow?; allowed: width, sector"),
+        ("width = 2", "jastrow = 2", "[ansatz] jastrow: expected bool, got int"),
+        (
+            "width = 2",
+            "sector = {{momenta = [0]}}",
+            "[ansatz.sector] momenta: no such key, did you mean momentum?; allowed: momentum, point_group, spin_flip",
+        ),
+        ("width = 2", "sector = {{momentum = [0, 0]}}", "[ansatz] sector: a chain lattice needs 1 momenta, not 2"),
+        (':Machine"\nwidth = 2', ':Lattice"\njastrow = true', "[ansatz] kind: '{name}:Lattice' is not a class of"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(models, capsys, old, new, message):
