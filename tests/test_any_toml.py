@@ -29,7 +29,18 @@ OF_PARTICLES = (Spinful, ParticleAnsatz)
 
 # Keys that name files, which there are none of, and keys whose right values depend on others.
 FILES = ("edges", "couplings", "init_from")
-DEPENDENT = ("twist", "cell", "softening", "core_diameter", "density", "move", "pairs", "total_sz", "marshall")
+DEPENDENT = (
+    "twist",
+    "cell",
+    "softening",
+    "core_diameter",
+    "density",
+    "move",
+    "pairs",
+    "total_sz",
+    "marshall",
+    "pairing",
+)
 RIGHT = {"n_up": 1, "n_down": 1, "strings": {"XXII": 0.5, "IIZZ": -1.0}, "n_sites": 4, "instance": 3}
 AXES = {"chain": 1, "cubic": 3}
 
