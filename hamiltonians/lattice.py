@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3, "triangular": 2, "honeycomb": 2, "kagome": 2}
-SITES_PER_CELL = {"honeycomb": 2, "kagome": 3}
+# Where there are several sites a unit cell: how many parts a lattice vector has, and the place of each site in them.
+CELLS = {"honeycomb": (3, ((1, 1), (2, 2))), "kagome": (2, ((1, 0), (0, 1), (1, 1)))}
 # One number for all, or one for each bond or site.
 OneEach = float | Sequence[float] | Float[np.ndarray, " _"]
 HYPERCUBIC = ("chain", "square", "cubic")
@@ -66,7 +67,8 @@ class Lattice(Graph):
     """`kind` is one of `DIMENSIONS`, `extent` the number of unit cells along each axis.
 
     On the hypercubic lattices, site (i, j, k) of an extent (A, B, C) has the number (i·B + j)·C + k. The
-    triangular, the honeycomb (two sites a cell) and the kagome lattice (three) are those of NetKet, with its numbers.
+    triangular, the honeycomb (two sites a cell) and the kagome lattice (three) are those of NetKet, with its numbers:
+    cell by cell in that order; their lattice vectors are (1, 0) and (1/2, √3/2).
 
     Raises `ValueError` for an unknown kind, a wrong number of lengths or a length below one.
     """
@@ -87,7 +89,28 @@ class Lattice(Graph):
 
     @property
     def n_sites(self) -> int:
-        return int(np.prod(self.extent)) * SITES_PER_CELL.get(self.kind, 1)
+        return int(np.prod(self.extent)) * self.sites_per_cell
+
+    @property
+    def sites_per_cell(self) -> int:
+        """The number of sites in a unit cell."""
+        return len(CELLS[self.kind][1]) if self.kind in CELLS else 1
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The numbers of places along the lattice vectors in which all sites have one: three for each honeycomb cell,
+        two for each kagome cell, else one.
+        """
+        parts, _ = CELLS.get(self.kind, (1, ()))
+        return tuple(parts * length for length in self.extent)
+
+    def places(self) -> Int[np.ndarray, "n_sites dimension"]:
+        """Where each site is on `grid`: the site is at Σ_a (place_a/grid_a)·L_a·(lattice vector a), but for a shift of
+        all sites together.
+        """
+        parts, basis = CELLS.get(self.kind, (1, ((0,) * len(self.extent),)))
+        cells = np.indices(self.extent).reshape(len(self.extent), -1).T
+        return (parts * cells[:, None] + np.array(basis)).reshape(self.n_sites, -1)
 
     def edges(self, order: int = 1) -> Int[np.ndarray, "n_edges 2"]:
         """Pairs (i, j) with i < j of nearest neighbours, or of second ones, each pair once, in ascending order.

@@ -11,9 +11,17 @@ from hamiltonians.spin import SpinHamiltonian, ZZMatrix
 SMALL = 1e-14
 
 
-def from_netket(operator: Any) -> PauliStrings:
+def is_operator(value: Any) -> bool:
+    """Whether something is an operator of NetKet."""
+    import netket as nk
+
+    return isinstance(value, nk.operator.AbstractOperator)
+
+
+def from_netket(operator: Any, defined_in: str = "") -> PauliStrings:
     """The Hamiltonian of a NetKet operator on spins 1/2: `PauliStrings`, `LocalOperator`, `Ising`, `Heisenberg` or any
-    that converts to a `LocalOperator`. The magnetisation is fixed where its Hilbert space fixes it.
+    that converts to a `LocalOperator`. The magnetisation is fixed where its Hilbert space fixes it. `defined_in` is the
+    name of the module that it came from.
 
     Raises `ValueError` if it does not act on spins 1/2 or is not Hermitian.
     """
@@ -32,7 +40,7 @@ def from_netket(operator: Any) -> PauliStrings:
         raise ValueError("the operator is not Hermitian: a Pauli string has a complex weight")
     constraint = getattr(hilbert, "constraint", None)
     total_sz = None if constraint is None else constraint.sum_value / 2
-    return PauliStrings({string: w.real for string, w in strings.items()}, total_sz)
+    return PauliStrings({string: w.real for string, w in strings.items()}, total_sz, defined_in)
 
 
 def to_netket(hamiltonian: SpinHamiltonian) -> Any:

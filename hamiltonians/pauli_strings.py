@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
@@ -27,11 +28,13 @@ class PauliStrings(SpinHamiltonian):
     diagonal_terms: tuple[ZStrings | ZZMatrix, ...]
     flip_terms: FlipTerms
     constant: Float[np.ndarray, ""]
+    defined_in: str = eqx.field(static=True)
     convention: ClassVar[str] = "H = sum of Pauli strings"
     energy_unit: ClassVar[str] = "unit of the weights"
 
-    def __init__(self, strings: Mapping[str, float], total_sz: float | None = None):
+    def __init__(self, strings: Mapping[str, float], total_sz: float | None = None, defined_in: str = ""):
         n_sites = _check(strings)
+        self.defined_in = defined_in
         self.space = Spins(n_sites, total_sz)
         self.constant = np.asarray(strings.get("I" * n_sites, 0.0), dtype=np.float64)
         by_mask: dict[tuple[int, ...], dict[tuple[int, ...], complex]] = {}

@@ -20,6 +20,17 @@ class Sector:
     flips: Int[np.ndarray, " n_elements"]
     characters: Complex[np.ndarray, " n_elements"]
 
+    def representatives(self, symmetries: Int[np.ndarray, "n_symmetries n_sites"]) -> list[int]:
+        """One of the elements that act alike on a function with f(x[s]) = f(x) for each s of a group of permutations.
+
+        Σ_g χ_g* f(g x) over the sector is a multiple of that over these; those whose characters cancel are left out.
+        """
+        classes: dict[tuple[bytes, int], list[int]] = {}
+        for number, (permutation, flip) in enumerate(zip(self.permutations, self.flips, strict=True)):
+            alike = min(image.tobytes() for image in permutation[symmetries])
+            classes.setdefault((alike, int(flip)), []).append(number)
+        return [numbers[0] for numbers in classes.values() if abs(np.sum(self.characters[numbers])) > TOLERANCE]
+
 
 def sector(
     lattice: Graph | None,

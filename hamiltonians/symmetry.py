@@ -8,33 +8,52 @@ from jaxtyping import Int
 from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
 
 
-def symmetry_group(lattice: Graph | None, kind: str) -> Int[np.ndarray, "n_elements n_sites"]:
+def symmetry_group(
+    lattice: Graph | None, kind: str, unit_cell: tuple[int, ...] | None = None
+) -> Int[np.ndarray, "n_elements n_sites"]:
     """The permutations g of a group, the identity among them: element g turns a configuration x into x[g].
 
-    `kind` is `"translation"`, or `"lattice"` for the translations and the point group together.
+    `kind` is `"translation"`, or `"lattice"` for the translations and the point group together; the translations are
+    those by whole `unit_cell`s, so many cells of the lattice along each axis.
 
     Raises `ValueError` for a lattice that has no such symmetry.
     """
     if not isinstance(lattice, Lattice):
         raise ValueError(f"symmetry: {kind!r} needs a lattice")
-    moves = translations(lattice)
+    moves = translations(lattice, unit_cell)
     if kind == "translation":
         return moves
     return np.unique(np.concatenate([moves[:, element] for element in point_group(lattice)]), axis=0)
 
 
-def translations(lattice: Lattice) -> Int[np.ndarray, "n_cells n_sites"]:
-    """The site that each site is moved to by every translation; the identity is the first.
+def translations(
+    lattice: Lattice, unit_cell: tuple[int, ...] | None = None
+) -> Int[np.ndarray, "n_translations n_sites"]:
+    """The site that each site is moved to by every translation, by whole `unit_cell`s; the identity is the first.
 
-    Raises `ValueError` for a lattice that is not periodic.
+    Raises `ValueError` for a lattice that is not periodic or not made of such cells.
     """
     if not lattice.periodic:
         raise ValueError("symmetry: translations need a periodic lattice")
-    cells = np.arange(int(np.prod(lattice.extent))).reshape(lattice.extent)
-    axes = tuple(range(cells.ndim))
-    shifted = np.stack([np.roll(cells, [-s for s in shift], axes).ravel() for shift in np.ndindex(*lattice.extent)])
-    per_cell = lattice.n_sites // cells.size
+    shifted = cell_translations(lattice.extent, unit_cell)
+    per_cell = lattice.n_sites // shifted.shape[1]
     return (shifted[:, :, None] * per_cell + np.arange(per_cell)).reshape(len(shifted), -1)
+
+
+def cell_translations(
+    extent: tuple[int, ...], unit_cell: tuple[int, ...] | None = None
+) -> Int[np.ndarray, "n_translations n_cells"]:
+    """The cell that each cell of a torus is moved to by every translation, by whole `unit_cell`s; the first by none.
+
+    Raises `ValueError` if the torus is not made of such cells.
+    """
+    steps = unit_cell or (1,) * len(extent)
+    if len(steps) != len(extent) or any(length % step for length, step in zip(extent, steps, strict=True)):
+        raise ValueError(f"unit_cell: {list(steps)} does not fill the extent {list(extent)}")
+    cells = np.arange(int(np.prod(extent))).reshape(extent)
+    shifts = np.array(list(np.ndindex(*(length // step for length, step in zip(extent, steps, strict=True)))))
+    axes = tuple(range(len(extent)))
+    return np.stack([np.roll(cells, tuple(-shift), axes).ravel() for shift in shifts * np.array(steps)])
 
 
 def point_group(lattice: Lattice) -> Int[np.ndarray, "n_elements n_sites"]:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from nqs.ansatz.recurrent import Recurrent as Recurrent
     from nqs.build import load as load
     from nqs.driver import VMC as VMC
-    from nqs.measure_observables import measure_observables as measure_observables
+    from nqs.measure_all import measure_observables as measure_observables
     from nqs.netket_state import to_netket as to_netket
     from nqs.optimizer import Optimizer as Optimizer
     from nqs.optimizer import adam as adam
     from nqs.optimizer import auto as auto
+    from nqs.optimizer import from_optax as from_optax
     from nqs.optimizer import minsr as minsr
     from nqs.optimizer import sgd as sgd
     from nqs.optimizer import spring as spring
@@ -44,11 +45,12 @@ _HOMES = {
     "Recurrent": "nqs.ansatz.recurrent",
     "load": "nqs.build",
     "VMC": "nqs.driver",
-    "measure_observables": "nqs.measure_observables",
+    "measure_observables": "nqs.measure_all",
     "to_netket": "nqs.netket_state",
     "Optimizer": "nqs.optimizer",
     "adam": "nqs.optimizer",
     "auto": "nqs.optimizer",
+    "from_optax": "nqs.optimizer",
     "minsr": "nqs.optimizer",
     "sgd": "nqs.optimizer",
     "spring": "nqs.optimizer",

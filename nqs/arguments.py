@@ -23,7 +23,8 @@ What is measured, where it makes sense for the system (into /observables, each w
 
   magnetisation      <m>, <|m|>, <m^2>, <m^4> of the uniform and, on a bipartite lattice, the staggered magnetisation,
                      and the magnetisation of each site; the transverse one where the magnetisation is free
-  correlation        <s_i s_(i+r)> along z, averaged over a periodic lattice, for each displacement r
+  correlation        <s_i s_(i+r)> along z, averaged over a periodic lattice, for each displacement r, and for each two
+                     sites of a unit cell where there are several; elsewhere <s_i s_j> of any two sites
   structure_factor   its Fourier transform, for each momentum of the lattice in units of 2 pi/L
   binder_cumulant    1 - <m^4>/(3 <m^2>^2) of the order that the Hamiltonian favours
   overlap_distribution

@@ -23,6 +23,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.import_path import look_beside
 from nqs.local_energy import Hamiltonian
+from nqs.optax_chain import chain_of
 from nqs.optimizer import Optimizer
 from nqs.own_ansatz import with_network_keys
 from nqs.parallel import Communicator
@@ -167,6 +168,8 @@ def _optimizer(table: Any) -> Optimizer:
             return optimizers.sgd(rate)
         case schema.Adam():
             return optimizers.adam(rate, table.b1, table.b2)
+        case schema.Optax():
+            return Optimizer(chain_of(table.chain), {"learning_rate": rate})
     shift = number_or_schedule("diagonal_shift", table.diagonal_shift)
     match table:
         case schema.SR():
@@ -207,7 +210,7 @@ def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     """With the parameters of a result; a projected wave function takes those of the same one before its projection."""
     try:
         parameters = results.read(path).final_parameters
-        if isinstance(ansatz, Projected) and "ansatz" not in {name.split("/")[0] for name in parameters}:
+        if isinstance(ansatz, Projected) and parameters.keys() != {name for name, *_ in RealView(ansatz).leaves}:
             return eqx.tree_at(lambda projected: projected.ansatz, ansatz, with_parameters(ansatz.ansatz, parameters))
         return with_parameters(ansatz, parameters)
     except InputError as error:

@@ -11,13 +11,14 @@ from hamiltonians.electron_gas import ElectronGas
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import EdgeList, Graph, Lattice
+from hamiltonians.netket_operators import from_netket, is_operator
 from hamiltonians.neutron_matter import NeutronMatter
 from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.trap import HarmonicTrap
 from nqs import schema
-from nqs.import_path import made
+from nqs.import_path import check_keys, imported, made
 from nqs.local_energy import Hamiltonian
 
 
@@ -36,6 +37,8 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
                 second_coupling=getattr(table, "second_coupling", 0.0),
                 longitudinal_field=table.longitudinal_field,
             )
+        case schema.PauliStrings() if table.operator is not None:
+            return _of_operator(table.operator, table.arguments)
         case schema.PauliStrings():
             return PauliStrings(cast(dict[str, float], table.strings), _total_sz(table))
         case schema.SherringtonKirkpatrick():
@@ -72,6 +75,27 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
             return made(table, (SpinHamiltonian, ContinuumHamiltonian))
         case _:
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
+
+
+def _of_operator(path: str, arguments: dict[str, Any] | None) -> PauliStrings:
+    """The Hamiltonian of the NetKet operator at a path, or of what the function there returns."""
+    found = imported(path, "operator")
+    if is_operator(found):
+        if arguments is not None:
+            raise ValueError(f"arguments: {path!r} is an operator, not a function that takes them")
+    elif callable(found):
+        try:
+            check_keys(found, arguments or {})
+        except ValueError as error:
+            raise ValueError(f"arguments.{error}") from error
+        found = found(**(arguments or {}))
+    if not is_operator(found):
+        given = type(found).__name__
+        raise ValueError(f"operator: {path!r} is not an operator of NetKet, nor does it return one, but a {given}")
+    try:
+        return from_netket(found, path.partition(":")[0])
+    except ValueError as error:
+        raise ValueError(f"operator: {error}") from error
 
 
 def _lattice(table: schema.OnLattice) -> Graph:

@@ -1,5 +1,6 @@
 """`nqs collect`: a whole scan in one HDF5 file, an xarray Dataset whose dimensions are the scanned keys."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
 from nqs.result_files import left_out
-from nqs.results import AXES, HISTORY, MEASURED, Observable, labels
+from nqs.results import AXES, HISTORY, MEASURED, Observable, Result, labels
 from nqs.scan_file import Scan, short_keys
 from nqs.scan_grid import Place
 from nqs.scan_state import State, read_scan, state_of
@@ -38,6 +39,8 @@ def collect(path: Path, output: Path | None) -> int:
         raise InputError(f"{target}: cannot be written: {error.strerror}") from error
     by = ", ".join(scan.keys)
     print(f"{target}: {n_results} results of {len(scan.points)} points, by {by}{left_out(states.values())}")
+    if unlike := _unlike([state.own for state in states.values() if state.own is not None]):
+        print(f"left out where their axes are not those of the largest point: {', '.join(unlike)}")
     return 0
 
 
@@ -97,7 +100,7 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
     """An observable, its error, and its axes, which have the name of the observable before them: lengths may differ
     between observables.
     """
-    first = max(found.values(), key=lambda one: np.size(one.mean))
+    first = _largest(found.values())
     axes = {f"{name}_{axis}": values for axis, values in first.axes.items()}
     sizes = {axis: len(values) for axis, values in axes.items()}
     alike = {place: one for place, one in found.items() if _begins_with(first, one)}
@@ -110,6 +113,20 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
     items[name] = grid.dataset({place: one.mean for place, one in alike.items()}, described, sizes)
     items[f"{name}_error"] = grid.dataset({place: one.error for place, one in alike.items()}, error, sizes)
     return items
+
+
+def _unlike(found: list[Result]) -> list[str]:
+    """The observables that are left out of some results, and of how many."""
+    said = []
+    for name in dict.fromkeys(name for result in found for name in result.observables):
+        ones = [result.observables[name] for result in found if name in result.observables]
+        n_unlike = sum(not _begins_with(_largest(ones), one) for one in ones)
+        said += [f"{name} ({n_unlike} of {len(ones)} results)"] if n_unlike else []
+    return said
+
+
+def _largest(found: Iterable[Observable]) -> Observable:
+    return max(found, key=lambda one: np.size(one.mean))
 
 
 def _begins_with(one: Observable, other: Observable) -> bool:

@@ -24,7 +24,7 @@ def can_be_enumerated(hamiltonian: SpinHamiltonian, ansatz: Ansatz) -> bool:
     """Whether the space is small enough to find the exact ground state in a moment."""
     if hamiltonian.space.n_sites > MAX_SITES:
         return False
-    n, elements = n_states(hamiltonian.space), len(ansatz.weights) if isinstance(ansatz, Projected) else 1
+    n, elements = n_states(hamiltonian.space), len(ansatz.characters) if isinstance(ansatz, Projected) else 1
     return n <= MAX_STATES and n * elements <= MAX_IMAGES
 
 
@@ -48,7 +48,7 @@ def _ground_space(hamiltonian: SpinHamiltonian, ansatz: Ansatz) -> tuple[float, 
     if not isinstance(ansatz, Projected):
         return ground_space(hamiltonian)
     permutations, flips = np.asarray(ansatz.permutations), np.asarray(ansatz.flips)
-    return sector_ground_space(hamiltonian, Sector(permutations, flips, np.conj(ansatz.weights)))
+    return sector_ground_space(hamiltonian, Sector(permutations, flips, np.array(ansatz.characters)))
 
 
 @eqx.filter_jit

@@ -1,8 +1,9 @@
-"""Classes that a run file names as "package.module:Class"."""
+"""Classes and other things that a run file names as "package.module:name"."""
 
 import importlib
 import inspect
 import sys
+from collections.abc import Callable, Collection, Container
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,14 +23,14 @@ def look_beside(run_file: Path) -> None:
 
 
 def imported(path: str, key: str) -> Any:
-    """The class at a path that a run file gives by this key; `ValueError` if there is none."""
+    """What is at a path that a run file gives by this key; `ValueError` if there is nothing."""
     module_name, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module_name), name)
     except Exception as error:  # whatever the module raises
         raise ValueError(
             f"{key}: {path!r} cannot be imported from the folder of the run file, from here or the installed packages: "
-            f'{type(error).__name__}, {error}; it must be "package.module:Class", and PYTHONPATH names other folders'
+            f'{type(error).__name__}, {error}; it must be "package.module:name", and PYTHONPATH names other folders'
         ) from error
 
 
@@ -45,7 +46,7 @@ def made(
     Raises `ValueError` naming the key if it is none of the `bases`, or if it has no such key or needs another one.
     """
     kind = own_class(table.path, bases)
-    _check_keys(kind, table.arguments, len(arguments), options, other_keys)
+    check_keys(kind, table.arguments, len(arguments), options, other_keys)
     return kind(*arguments, **options, **table.arguments)
 
 
@@ -58,10 +59,18 @@ def own_class(path: str, bases: tuple[type[T], ...]) -> type[T]:
     return kind
 
 
-def _check_keys(
-    kind: type, given: dict[str, Any], n_arguments: int, options: dict[str, Any], other_keys: tuple[str, ...]
+def check_keys(
+    called: Callable[..., Any],
+    given: Collection[str],
+    n_arguments: int = 0,
+    options: Container[str] = (),
+    other_keys: Collection[str] = (),
 ) -> None:
-    parameters = list(inspect.signature(kind).parameters.values())[n_arguments:]
+    """Refuse keys that are not arguments of what is called, beside the first `n_arguments` and the `options`.
+
+    Raises `ValueError` naming the key, also if one is missing. `other_keys` are those that the table may have as well.
+    """
+    parameters = list(inspect.signature(called).parameters.values())[n_arguments:]
     keys = {one.name: one.default for one in parameters if one.kind in NAMED and one.name not in options}
     takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
     for key in given:

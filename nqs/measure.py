@@ -11,6 +11,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.projected import Projected
 from nqs.local_energy import Hamiltonian, local_energies
+from nqs.order import OrderParameters
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import series_statistics, v_score
 
@@ -32,15 +33,19 @@ def measure_energy(
     """
     energies, counts = [], []
     sampler, communicator = sampling.sampler, sampling.communicator
+    order = OrderParameters(hamiltonian, communicator) if isinstance(hamiltonian, SpinHamiltonian) else None
     for samples, info in sampling.samples(ansatz, key, "the energy"):
         energies.append(np.asarray(local_energies(hamiltonian, ansatz, samples, chunk_size)))
         counts.append([info.n_accepted, info.n_proposed, *info.tallies])
         observe(samples)
+        if order is not None:
+            order.add(samples)
         if sampling.is_stopped():
             return None
     local = np.concatenate(energies, axis=1)
     communicator.require_finite(local, "measurement", "a local energy")
     series = communicator.gather(local)
+    rhat_order = np.nan if order is None else order.rhat()
     accepted, proposed, *tallies = communicator.sum(np.sum(counts, axis=0))
     measured = None
     if series is not None:
@@ -55,6 +60,7 @@ def measure_energy(
             "variance": statistics.variance,
             "v_score": hamiltonian_v_score(hamiltonian, energy, statistics.variance),
             "rhat": statistics.rhat,
+            "rhat_order": rhat_order,
             "tau": statistics.tau,
             "ess": statistics.ess,
             "n_samples": float(series.size),

@@ -17,7 +17,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError, RunError
 from nqs.files import NotFlushed
 from nqs.guards import energy_bound, measured_warnings, without_measured
-from nqs.measure_observables import measure_observables
+from nqs.measure_all import measure_observables
 from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator
 from nqs.provenance import describe_launch, ended

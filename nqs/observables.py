@@ -13,9 +13,10 @@ from hamiltonians.space import Flip
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Means, Number, Sums, jackknife
+from nqs.correlations import correlation, structure_factor
+from nqs.order import sublattice_signs
 from nqs.results import Observable
 
-ONE_SITE_A_CELL = ("chain", "square", "cubic", "triangular")
 LocalValues = Callable[[Ansatz, Array], dict[str, Array]]
 UNIFORM, STAGGERED = "magnetisation", "staggered_magnetisation"
 
@@ -26,11 +27,12 @@ class LocalObservables(eqx.Module):
     With s = `spin`·x, the spins at this configuration:
 
         magnetisation m = Σ s_i/N, |m|, m² and m⁴; the same of the staggered m = Σ ±s_i/N; s_i at each site;
-        Σ_i s_i s_{i+r}/N for each displacement r, and its Fourier transform |Σ_i e^{ik·r_i} s_i|²/N;
+        `nqs.correlations.correlation` of a periodic lattice and `structure_factor` of any lattice;
         Re Σ_i `spin`·ψ(x^i)/ψ(x)/N for Σ_i S^x_i/N, where x^i is x with spin i reversed.
 
     What a fixed magnetisation makes a constant is left out, as is the staggered magnetisation where the lattice is not
-    bipartite, and the correlations where it is not periodic with one site a cell. `is_staggered` says which of the two
+    bipartite. `lattice` is None where the sites have no places; `is_periodic` says whether there are translations to
+    average correlations over. `is_staggered` says which of the two
     orders the Hamiltonian favours: whether the Néel state lies below the ferromagnetic one, or the magnetisation is
     fixed.
     """
@@ -38,23 +40,26 @@ class LocalObservables(eqx.Module):
     spin: float = eqx.field(static=True)
     is_free: bool = eqx.field(static=True)
     is_staggered: bool = eqx.field(static=True)
-    extent: tuple[int, ...] | None = eqx.field(static=True)
+    lattice: Lattice | None = eqx.field(static=True)
     signs: Float[Array, " n_sites"] | None
     turned: Float[Array, " n_sites"]
 
     def __init__(self, hamiltonian: SpinHamiltonian):
         space, lattice = hamiltonian.space, getattr(hamiltonian, "lattice", None)
-        sublattices = None if lattice is None else lattice.sublattices()
+        signs = sublattice_signs(hamiltonian)
         self.spin, self.is_free = hamiltonian.spin, space.total_sz is None
-        self.signs = None if sublattices is None else jnp.asarray(1.0 - 2.0 * sublattices)
+        self.signs = None if signs is None else jnp.asarray(signs)
+        self.lattice = lattice if isinstance(lattice, Lattice) else None
         is_turned = getattr(hamiltonian, "marshall", False)
         self.turned = jnp.ones(space.n_sites) if self.signs is None or not is_turned else self.signs
-        self.extent = None
-        if isinstance(lattice, Lattice) and lattice.periodic and lattice.kind in ONE_SITE_A_CELL:
-            self.extent = lattice.extent
         self.is_staggered = False
         if self.signs is not None:
             self.is_staggered = not self.is_free or _is_antiferromagnet(hamiltonian, self.signs)
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether there are translations."""
+        return self.lattice is not None and self.lattice.periodic
 
     def __call__(self, ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> dict[str, Float[Array, "..."]]:
         spins = self.spin * x.astype(float)
@@ -64,9 +69,10 @@ class LocalObservables(eqx.Module):
             values["transverse_magnetisation"] = self.spin * self._flipped(ansatz, x)
         if self.signs is not None:
             values |= _moments(STAGGERED, jnp.mean(self.signs * spins))
-        if self.extent is not None:
-            power = jnp.abs(jnp.fft.fftn(spins.reshape(self.extent))) ** 2 / len(x)
-            values |= {"structure_factor": power, "correlation": jnp.real(jnp.fft.ifftn(power))}
+        if self.lattice is not None:
+            values["structure_factor"] = structure_factor(self.lattice, spins)
+            if self.is_periodic:
+                values["correlation"] = correlation(self.lattice, spins)
         return values
 
     def _flipped(self, ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Float[Array, ""]:
@@ -94,15 +100,16 @@ def estimates(local: LocalObservables, sums: Sums, sizes: np.ndarray) -> dict[st
     """
     found = {}
     for name in sums:
-        mean, error = jackknife(lambda means, name=name: means[name], sums, sizes)
-        found[name] = Observable(mean[()], error[()], "1", _long_name(name, local.spin), _axes(local, name, mean.shape))
+        mean, error = jackknife(lambda means, name=name: means[name], {name: sums[name]}, sizes)
+        found[name] = Observable(mean[()], error[()], "1", _long_name(local, name), _axes(local, name, mean.shape))
     order = STAGGERED if local.is_staggered else UNIFORM
     if f"{order}_squared" in sums:
 
         def binder(means: Means) -> Number:
             return 1 - means[f"{order}_fourth"] / (3 * means[f"{order}_squared"] ** 2)
 
-        mean, error = jackknife(binder, sums, sizes)
+        moments = {f"{order}_{moment}": sums[f"{order}_{moment}"] for moment in ("squared", "fourth")}
+        mean, error = jackknife(binder, moments, sizes)
         text = f"Binder cumulant 1 - <m^4>/(3 <m^2>^2) of the {order.replace('_', ' ')}"
         found["binder_cumulant"] = Observable(mean[()], error[()], "1", text)
     return found
@@ -119,9 +126,9 @@ def _moments(name: str, m: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
     return {name: m, f"{name}_abs": jnp.abs(m), f"{name}_squared": m**2, f"{name}_fourth": m**4}
 
 
-def _long_name(name: str, spin: float) -> str:
+def _long_name(local: LocalObservables, name: str) -> str:
     """The formula, and the operators in it."""
-    z, x = ("sigma^z", "sigma^x") if spin == 1 else ("S^z", "S^x")
+    z, x = ("sigma^z", "sigma^x") if local.spin == 1 else ("S^z", "S^x")
     m, staggered = f"sum_i {z}_i/N", f"sum_i +-{z}_i/N, + and - on the sublattices"
     formulas = {
         "local_magnetisation": f"<{z}_i> at each site",
@@ -131,13 +138,18 @@ def _long_name(name: str, spin: float) -> str:
         UNIFORM: f"<m>, m = {m}",
         STAGGERED: f"<m>, m = {staggered}",
     }
+    if local.lattice is not None and local.lattice.sites_per_cell > 1:
+        formulas["correlation"] = f"<{z}_(a,R') {z}_(b,R'+R)>, averaged over all cells R'; a and b are sites of a cell"
     for suffix, moment in {"abs": "<|m|>", "squared": "<m^2>", "fourth": "<m^4>"}.items():
         formulas |= {f"{UNIFORM}_{suffix}": f"{moment}, m = {m}", f"{STAGGERED}_{suffix}": f"{moment}, m = {staggered}"}
-    return f"{formulas[name]} ({'Pauli matrices' if spin == 1 else 'spin-1/2 operators'})"
+    return f"{formulas[name]} ({'Pauli matrices' if local.spin == 1 else 'spin-1/2 operators'})"
 
 
 def _axes(local: LocalObservables, name: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    letters = {"correlation": "d", "structure_factor": "k"}
-    if name in letters:
-        return {letters[name] + axis: np.arange(float(n)) for axis, n in zip("xyz", shape, strict=False)}
-    return {"site": np.arange(float(shape[0]))} if shape else {}
+    names = ("site",)
+    if name == "structure_factor":
+        names = ("kx", "ky", "kz")
+    if name == "correlation" and local.lattice is not None:
+        of_cell = ("sublattice_a", "sublattice_b") if local.lattice.sites_per_cell > 1 else ()
+        names = (*of_cell, "dx", "dy", "dz")
+    return {axis: np.arange(float(n)) for axis, n in zip(names, shape, strict=False)}

@@ -105,6 +105,15 @@ def adam(learning_rate: optax.ScalarOrSchedule = 1e-3, b1: float = 0.9, b2: floa
     return Optimizer(optax.adam, {"learning_rate": learning_rate, "b1": b1, "b2": b2})
 
 
+def from_optax(transform: optax.GradientTransformation) -> Optimizer:
+    """θ ← θ + what any transform of optax makes of the gradient, such as `optax.adamw(0.01)`.
+
+    It sees all real parameters as one vector, and is given nothing but the gradient and the parameters. Its state,
+    which results hold, must be of numbers.
+    """
+    return Optimizer(lambda: transform, {})
+
+
 def sr(
     learning_rate: optax.ScalarOrSchedule = 0.05,
     diagonal_shift: Shift = 1e-2,

@@ -79,7 +79,7 @@ def _observable(path: Path, name: str, picture: Path) -> str:
         raise InputError(f"{path}: no observable {name!r} with an axis; there are: {', '.join(names) or 'none'}")
     axes = list(one.axes.items())
     if len(axes) > 2:
-        raise InputError(f"{path}: {name} has {len(axes)} axes, and a picture two")
+        raise InputError(f"{path}: {name} has {len(axes)} axes ({', '.join(one.axes)}), and a picture at most two")
     (x_name, x), value_name = axes[0], f"{name} ({one.units})" if one.units not in ("", "1") else name
     mean, error = np.asarray(one.mean), np.asarray(one.error)
     if len(axes) == 2:

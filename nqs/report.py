@@ -20,6 +20,7 @@ COLUMNS = (
     "variance",
     "V-score",
     "R-hat",
+    "R-hat ord.",
     "tau",
     "ESS",
     "acc.",
@@ -43,7 +44,8 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
         relative if np.isfinite(distance) else "-",
         plain(measured["variance"]),
         plain(measured["v_score"]),
-        plain(measured["rhat"], 4),
+        _rhat(measured["rhat"]),
+        _rhat(measured["rhat_order"]),
         plain(measured["tau"]),
         plain(measured["ess"]),
         plain(measured["acceptance"], 2),
@@ -67,16 +69,21 @@ def snapshots(result: Result) -> Iterator[tuple[str, str]]:
 
 def _last_step(result: Result) -> tuple[str, ...]:
     if result.n_steps == 0:
-        return ("-",) * 10
+        return ("-",) * 11
     last = {name: values[-1] for name, values in result.history.items()}
     energy = with_error(last["energy"], last["energy_error"]) + " (last step)"
-    numbers = (plain(last["variance"]), plain(last["v_score"]), plain(last["rhat"], 4), plain(last["tau"]))
+    numbers = (plain(last["variance"]), plain(last["v_score"]), plain(last["rhat"], 4), "-", plain(last["tau"]))
     return (energy, "-", "-", *numbers, "-", plain(last["acceptance"], 2), _time(result))
 
 
 def _time(result: Result) -> str:
     """Of the steps."""
     return duration(float(result.history["wall_time"][-1])) if result.n_steps else "-"
+
+
+def _rhat(value: float) -> str:
+    """Infinite where chains never move."""
+    return "inf" if value == np.inf else plain(value, 4)
 
 
 def with_error_scientific(value: float, error: float) -> str:

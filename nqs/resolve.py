@@ -11,21 +11,13 @@ from nqs import schema
 from nqs.errors import InputError
 from nqs.sampler.move_rules import default_move, move_error
 from nqs.schema import Config
-from nqs.schema_errors import listed
+from nqs.schema_errors import listed, suggestion
+from nqs.schema_optimizer import SCHEDULES, TRANSFORMS
 from nqs.text_files import read_edges, read_pauli_strings
 
 MAX_SITES = 10**6
 LATTICE_DIMENSIONS = {"chain": 1, "square": 2, "cubic": 3, "triangular": 2, "honeycomb": 2, "kagome": 2}
 SITES_PER_CELL = {"honeycomb": 2, "kagome": 3}
-SCHEDULES = (
-    "constant_schedule",
-    "cosine_decay_schedule",
-    "exponential_decay",
-    "linear_schedule",
-    "polynomial_schedule",
-    "warmup_cosine_decay_schedule",
-    "warmup_exponential_decay_schedule",
-)
 
 Wrong = Callable[[str, str], NoReturn]
 
@@ -51,17 +43,16 @@ def resolved(config: Config, name: str) -> Config:
             system = _resolve_magnetisation(system, wrong)
             total_sz = _total_sz(system.total_sz, n_sites, wrong)
     elif isinstance(system, schema.PauliStrings):
-        strings = _read("hamiltonian.strings", system.strings, read_pauli_strings, wrong)
-        system = replace(system, strings=strings)
-        total_sz = _total_sz(system.total_sz, len(next(iter(strings), "")), wrong)
+        system = _resolve_strings(system, wrong)
+        total_sz = _total_sz(system.total_sz, len(next(iter(system.strings or ()), "")), wrong)
     elif isinstance(system, schema.SherringtonKirkpatrick):
         system = _resolve_couplings(system, wrong)
     if isinstance(ansatz, schema.Autoregressive):
         ansatz = _resolve_autoregressive(ansatz, wrong)
     if isinstance(sampler, schema.Direct):
         _check_normalised(ansatz, wrong)
-    is_lattice = isinstance(system, schema.OnLattice | schema.PauliStrings | schema.SherringtonKirkpatrick)
-    if isinstance(sampler, schema.Metropolis) and is_lattice:
+    is_known = isinstance(system, schema.OnLattice | schema.PauliStrings | schema.SherringtonKirkpatrick)
+    if isinstance(sampler, schema.Metropolis) and is_known and getattr(system, "operator", None) is None:
         sampler = _resolve_moves(sampler, total_sz, on_lattice, wrong)
     if sampler.n_samples % sampler.n_chains:
         nearest = max(1, round(sampler.n_samples / sampler.n_chains)) * sampler.n_chains
@@ -72,7 +63,9 @@ def resolved(config: Config, name: str) -> Config:
     for key in ("learning_rate", "diagonal_shift"):
         value = getattr(config.optimizer, key, None)
         if isinstance(value, dict) and value.get("schedule") not in SCHEDULES:
-            wrong(f"optimizer.{key}", f"needs schedule = one of {', '.join(SCHEDULES)}")
+            wrong(f"optimizer.{key}", f"needs schedule = one of {listed(SCHEDULES)}")
+    if isinstance(config.optimizer, schema.Optax):
+        _check_chain(config.optimizer, wrong)
     output = config.run.output or f"results/{Path(name).stem}.h5"
     run = replace(config.run, output=output)
     return replace(config, hamiltonian=system, ansatz=ansatz, sampler=sampler, run=run)
@@ -149,6 +142,33 @@ def _total_sz(total_sz: float | str | None, n_sites: int, wrong: Wrong) -> float
             f'up to {n_sites / 2:g} and their negatives, or "free"',
         )
     return total_sz
+
+
+def _resolve_strings(system: schema.PauliStrings, wrong: Wrong) -> schema.PauliStrings:
+    """Those of an operator are known when it is imported."""
+    if system.operator is None:
+        if system.strings is None:
+            wrong("hamiltonian.strings", 'missing: give strings, or operator = "package.module:name"')
+        if system.arguments is not None:
+            wrong("hamiltonian.arguments", "of an operator, which is not given")
+        strings = _read("hamiltonian.strings", system.strings, read_pauli_strings, wrong)
+        return replace(system, strings=strings, total_sz="free" if system.total_sz is None else system.total_sz)
+    if system.strings is not None:
+        wrong("hamiltonian.operator", "excludes strings: give one of them")
+    if system.total_sz is not None:
+        wrong("hamiltonian.total_sz", "that of an operator is fixed, or free, by its Hilbert space")
+    return system
+
+
+def _check_chain(optimizer: schema.Optax, wrong: Wrong) -> None:
+    for table in optimizer.chain:
+        name = str(table.get("transform", ""))
+        if name not in TRANSFORMS:
+            said = f"transform = {name!r} is not allowed" if name else "each table needs a transform"
+            alone = f"scale_by_{name}"  # what an optimiser of optax is without its learning rate
+            meant = f", did you mean {alone}?" if alone in TRANSFORMS else suggestion(name, [*TRANSFORMS])
+            listing = "those that need only the gradient and the parameters are: " + listed(TRANSFORMS)
+            wrong("optimizer.chain", f"{said}{meant}; {listing}")
 
 
 def _resolve_couplings(system: schema.SherringtonKirkpatrick, wrong: Wrong) -> schema.SherringtonKirkpatrick:

@@ -43,13 +43,16 @@ MEASURED = {
     "energy_imaginary_error": (ENERGY, "statistical error of the imaginary part"),
     "variance": (ENERGY_SQUARED, "variance of the local energy"),
     "v_score": ("1", "V-score, N Var/(E - E_inf)^2"),
-    "rhat": ("1", "rank-normalised split R-hat of independently started chains"),
+    "rhat": ("1", "rank-normalised split R-hat of the local energy of independently started chains"),
+    "rhat_order": ("1", "the same of order parameters of spins, the largest one; NaN for particles"),
     "tau": ("samples", "autocorrelation time, samples over effective samples"),
     "ess": ("1", "effective sample size"),
     "n_samples": ("1", "number of samples"),
     "acceptance": ("1", "accepted over proposed moves"),
     "reference": (ENERGY, "exact ground-state energy, where there is one; none for the states of another sector"),
 }
+# Of `MEASURED`, what results of earlier versions do not have: NaN.
+LATER_MEASURED = ("rhat_order",)
 # Also measured, where the sampler has replicas.
 DIAGNOSTICS = {
     "swap_acceptance": ("1", "accepted over proposed swaps of neighbouring replicas, from beta = 1 on"),
@@ -59,6 +62,9 @@ DIAGNOSTICS = {
 # Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
 AXES = {
     "site": ("1", "site"),
+    "other_site": ("1", "other site"),
+    "sublattice_a": ("1", "number of the site within its unit cell"),
+    "sublattice_b": ("1", "number of the other site within its unit cell"),
     "r": ("unit of length", "distance"),
     "k": ("1/(unit of length)", "wave number"),
     "q": ("1", "overlap of two configurations"),
@@ -171,6 +177,8 @@ def from_group(content: Group, name: str) -> Result:
     try:
         state = values_of(content.items["state"])
         measured = values_of(content.items.get("measured", Group()))
+        if measured:
+            measured = dict.fromkeys(LATER_MEASURED, np.nan) | measured
         _require("state", STATE, state)
         if "good" in state:
             _require("state/good", (*STATE, "parameters"), state["good"])

@@ -3,7 +3,7 @@
 Nothing here imports JAX or NumPy, so that help and errors are instant.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -21,6 +21,13 @@ from nqs.schema_ansatz import PairProduct as PairProduct
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
 from nqs.schema_ansatz import network_keys as network_keys
+from nqs.schema_optimizer import SGD as SGD
+from nqs.schema_optimizer import SR as SR
+from nqs.schema_optimizer import Adam as Adam
+from nqs.schema_optimizer import Auto as Auto
+from nqs.schema_optimizer import MinSR as MinSR
+from nqs.schema_optimizer import Optax as Optax
+from nqs.schema_optimizer import Spring as Spring
 from nqs.schema_particle_ansatz import Backflow as Backflow
 from nqs.schema_particle_ansatz import Correlated as Correlated
 from nqs.schema_particle_ansatz import GaussianRBM as GaussianRBM
@@ -36,8 +43,6 @@ from nqs.schema_table import Custom as Custom
 
 OneEach = float | tuple[float, ...]
 Edge = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
-Schedule = dict[str, float | int | bool | str]
-Rate = Annotated[Positive | Schedule, Meta(description="a number, or a table naming an optax schedule")]
 
 
 class OnLattice(Kind, frozen=True, kw_only=True):
@@ -103,10 +108,20 @@ class PauliStrings(Kind, tag="pauli_strings", frozen=True, kw_only=True):
     """H = sum of Pauli strings."""
 
     strings: Annotated[
-        str | dict[str, float],
+        str | dict[str, float] | None,
         Meta(description='a text file, "weight string" on each line, or a table {XXI = 0.5, IZZ = -1.0}'),
-    ]
-    total_sz: Annotated[float | Literal["free"], Meta(description='magnetisation sum s/2, or "free"')] = "free"
+    ] = None
+    operator: Annotated[
+        str | None,
+        Meta(description='or "package.module:name", an operator of NetKet or a function that returns one'),
+    ] = None
+    arguments: Annotated[
+        dict[str, Any] | None, Meta(description="keyword arguments of the function that operator names")
+    ] = None
+    total_sz: Annotated[
+        float | Literal["free"] | None,
+        Meta(description='magnetisation sum s/2, or "free"; free, but of an operator that of its Hilbert space'),
+    ] = None
 
 
 class SherringtonKirkpatrick(Kind, tag="sherrington_kirkpatrick", frozen=True, kw_only=True):
@@ -160,61 +175,6 @@ class Tempering(Metropolis, tag="tempering", frozen=True, kw_only=True):
     ] = 0.1
 
 
-class Descent(Kind, frozen=True, kw_only=True):
-    clip: Annotated[
-        Positive | None, Meta(description="local energies within so many mean deviations count in the gradient; all")
-    ] = None
-    max_norm: Annotated[Positive | None, Meta(description="of a change of all parameters; no limit")] = None
-    roll_back: Annotated[
-        Annotated[float, Meta(gt=1.0, le=1e12)] | None,
-        Meta(
-            description="back to the last good parameters, with changes half as large, once the variance is so many "
-            "times the lowest one; never"
-        ),
-    ] = None
-
-
-class SGD(Descent, tag="sgd", frozen=True, kw_only=True):
-    """Gradient descent."""
-
-    learning_rate: Rate = 0.01
-
-
-class Adam(Descent, tag="adam", frozen=True, kw_only=True):
-    """Adam."""
-
-    learning_rate: Rate = 1e-3
-    b1: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the first moment")] = 0.9
-    b2: Annotated[Annotated[float, Meta(ge=0, lt=1)], Meta(description="decay of the second moment")] = 0.999
-
-
-class Natural(Descent, frozen=True, kw_only=True):
-    learning_rate: Rate = 0.05
-    diagonal_shift: Annotated[
-        Positive | Schedule, Meta(description="lambda in (S + lambda)^-1 F, a number or a schedule")
-    ] = 1e-2
-
-
-class Auto(Natural, tag="auto", frozen=True, kw_only=True):
-    """The natural gradient by sr or minsr, whichever has the smaller matrix; the run says which."""
-
-
-class SR(Natural, tag="sr", frozen=True, kw_only=True):
-    """Stochastic reconfiguration, the natural gradient, solved in the space of parameters."""
-
-    solver: Annotated[Literal["cholesky", "cg"], Meta(description="dense, or matrix-free")] = "cholesky"
-
-
-class MinSR(Natural, tag="minsr", frozen=True, kw_only=True):
-    """The same step solved in the space of samples: for more parameters than samples."""
-
-
-class Spring(Natural, tag="spring", frozen=True, kw_only=True):
-    """minsr with a memory of the last direction."""
-
-    momentum: Annotated[Annotated[float, Meta(gt=0, lt=1)], Meta(description="mu, how much of it is kept")] = 0.9
-
-
 class Measure(Table, frozen=True, kw_only=True):
     """The reported energy: frozen parameters, chains started anew."""
 
@@ -254,6 +214,6 @@ class Config(Table, frozen=True, kw_only=True):
     hamiltonian: SpinModel | ElectronGas | Trap | NeutronMatter | Custom
     ansatz: SpinAnsatz | AnyParticleAnsatz | Custom = RBM()
     sampler: Metropolis | Tempering | Direct = Metropolis()
-    optimizer: SGD | Adam | Auto | SR | MinSR | Spring = Auto()
+    optimizer: SGD | Adam | Optax | Auto | SR | MinSR | Spring = Auto()
     measure: Measure = Measure()
     run: Run = Run()

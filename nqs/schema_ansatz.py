@@ -7,6 +7,9 @@ from msgspec.structs import fields
 
 from nqs.schema_table import Count, Kind, NonNegative, Positive, Table
 
+UnitCell = Annotated[
+    tuple[Count, ...] | None, Meta(description="translations by whole cells of so many along each axis, [2, 2]; by one")
+]
 Stddev = Annotated[NonNegative, Meta(description="standard deviation of the initial parameters")]
 
 
@@ -31,6 +34,7 @@ class Pairing(Table, frozen=True, kw_only=True):
     symmetry: Annotated[
         Literal["none", "translation"], Meta(description="amplitudes of pairs of sites free, or tied by translations")
     ] = "none"
+    unit_cell: UnitCell = None
     stddev: Stddev = 0.01
 
 
@@ -41,7 +45,8 @@ class Projectable(Kind, frozen=True, kw_only=True):
 class Network(Projectable, frozen=True, kw_only=True):
     jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
     pairing: Annotated[
-        Pairing | None, Meta(description="multiply by a pair-product state, for its signs: symmetry, stddev; none")
+        Pairing | None,
+        Meta(description="multiply by a pair-product state: symmetry, unit_cell, stddev; none"),
     ] = None
 
 
@@ -56,7 +61,7 @@ def network_keys(table: Any) -> list[str]:
 class PairProduct(Network, tag="pair_product", frozen=True, kw_only=True):
     """A determinant of singlet pairs, one electron on each site: resonating valence bonds, for total_sz = 0."""
 
-    pairing: Annotated[Pairing, Meta(description="its pairs: symmetry, stddev")] = field(default_factory=Pairing)
+    pairing: Annotated[Pairing, Meta(description="symmetry, unit_cell, stddev")] = field(default_factory=Pairing)
 
 
 class RBM(Network, tag="rbm", frozen=True, kw_only=True):
@@ -66,6 +71,7 @@ class RBM(Network, tag="rbm", frozen=True, kw_only=True):
         Literal["none", "translation", "lattice"],
         Meta(description="weights tied by translations, or by the point group as well"),
     ] = "none"
+    unit_cell: UnitCell = None
     alpha: Annotated[Positive, Meta(description="hidden density, hidden units over sites")] = 1.0
     visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
     complex: Annotated[bool, Meta(description="complex parameters")] = False

@@ -122,29 +122,41 @@ class SeriesStatistics:
 def series_statistics(series: Inexact[np.ndarray, "n_chains length"]) -> SeriesStatistics:
     """The statistics of chains at fixed parameters.
 
-    The error comes from the spread of block means about the mean of all; R-hat (rank-normalised, split) and the
-    effective sample size are those of A. Vehtari et al., Bayesian Analysis 16, 667 (2021); τ is samples over
-    effective samples. The three are NaN for chains of fewer than four samples or without variance.
+    The error comes from the spread of block means about the mean of all; R-hat is `chains_rhat`, the effective sample
+    size that of A. Vehtari et al., Bayesian Analysis 16, 667 (2021); τ is samples over effective samples. The three
+    are NaN for chains of fewer than four samples or without variance.
     """
     n_chains, length = series.shape
     sizes = block_sizes(length, blocks_per_chain(n_chains, length))
     sums: Inexact[np.ndarray, "n_chains blocks"] = np.add.reduceat(series, np.cumsum(sizes) - sizes, axis=1)
     real = np.real(series)
+    ess = np.nan
     if length >= 4 and np.ptp(real) > 0:
         from arviz_stats.base.array import array_stats
 
-        with np.errstate(divide="ignore", invalid="ignore"):  # infinite if no chain moves
-            rhat = np.asarray(array_stats.rhat(real, chain_axis=0, draw_axis=1)).item()
         ess = np.asarray(array_stats.ess(real, chain_axis=0, draw_axis=1, method="mean")).item()
-    else:
-        rhat = ess = np.nan
 
     return SeriesStatistics(
         mean=complex(series.mean()),
         error=blocked_error(np.real(sums), sizes),
         error_imaginary=blocked_error(np.imag(sums), sizes),
         variance=float(np.var(series)),
-        rhat=rhat,
+        rhat=chains_rhat(real),
         tau=series.size / ess,
         ess=ess,
     )
+
+
+def chains_rhat(series: Float[np.ndarray, "n_chains length"]) -> float:
+    """Rank-normalised split R-hat (A. Vehtari et al., Bayesian Analysis 16, 667, 2021).
+
+    Infinite if the chains differ and none ever moves; NaN for fewer than two chains, chains of fewer than four samples,
+    or no variance at all.
+    """
+    n_chains, length = series.shape
+    if n_chains < 2 or length < 4 or not np.ptp(series) > 0:
+        return np.nan
+    from arviz_stats.base.array import array_stats
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(array_stats.rhat(series, chain_axis=0, draw_axis=1)).item()

@@ -20,12 +20,15 @@ OWN = ("nqs", "hamiltonians")
 def user_sources(hamiltonian: Any, ansatz: Any) -> dict[str, str]:
     """The text and the SHA-256 of the files of each class, by "hamiltonian_source", "hamiltonian_sha256" and so on.
 
-    The files are that of the class and those of the modules in its package or folder that it imports, each of these
-    below a line with its name. Classes of this package and of installed ones, which have a version, are left out, as
-    are those without a file; a product or a projection of this package stands for the classes in it.
+    The files are that of the class, or of the module that an operator was `defined_in`, and those of the modules in
+    its package or folder that it imports, each of these below a line with its name. Classes of this package and of
+    installed ones, which have a version, are left out, as are those without a file; a product or a projection of this
+    package stands for the classes in it.
     """
+    operator = sys.modules.get(getattr(hamiltonian, "defined_in", ""))
+    of_hamiltonian = [_source(operator or type(hamiltonian))]
     found = {}
-    for name, texts in (("hamiltonian", [_source(type(hamiltonian))]), ("ansatz", _ansatz_sources(ansatz))):
+    for name, texts in (("hamiltonian", of_hamiltonian), ("ansatz", _ansatz_sources(ansatz))):
         if text := "\n".join(dict.fromkeys(texts)):
             found |= {f"{name}_source": text, f"{name}_sha256": hashlib.sha256(text.encode()).hexdigest()}
     return found
@@ -47,9 +50,9 @@ def _ansatz_sources(ansatz: eqx.Module) -> Iterator[str]:
 
 
 @functools.cache
-def _source(kind: type) -> str:
+def _source(origin: type | ModuleType) -> str:
     """As it is when it is first asked for, soon after the import: edits of the files do not change what runs."""
-    module = sys.modules.get(kind.__module__)
+    module = origin if isinstance(origin, ModuleType) else sys.modules.get(origin.__module__)
     path = _path(module)
     if module is None or path is None:
         return ""

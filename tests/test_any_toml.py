@@ -28,7 +28,7 @@ RUBBISH = st.one_of(NUMBERS, st.booleans(), st.text(max_size=4), st.lists(NUMBER
 OF_PARTICLES = (Spinful, ParticleAnsatz)
 
 # Keys that name files, which there are none of, and keys whose right values depend on others.
-FILES = ("edges", "couplings", "init_from")
+FILES = ("edges", "couplings", "init_from", "operator", "arguments")
 DEPENDENT = (
     "twist",
     "cell",
@@ -41,7 +41,10 @@ DEPENDENT = (
     "marshall",
     "pairing",
 )
-RIGHT = {"n_up": 1, "n_down": 1, "strings": {"XXII": 0.5, "IIZZ": -1.0}, "n_sites": 4, "instance": 3}
+GIVEN = ("extent", "strings", "n_sites")
+CHAIN = [{"transform": "clip_by_global_norm", "max_norm": 1.0}, {"transform": "scale_by_adam"}]
+STRINGS = {"XXII": 0.5, "IIZZ": -1.0}
+RIGHT = {"n_up": 1, "n_down": 1, "strings": STRINGS, "n_sites": 4, "instance": 3, "chain": CHAIN, "roll_back": 2.0}
 AXES = {"chain": 1, "cubic": 3}
 
 
@@ -60,10 +63,13 @@ def values(annotation: Any, is_clean: bool) -> st.SearchStrategy:
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
-        return st.just([4]) if is_clean else st.lists(SMALL_COUNTS, max_size=3)
+        entries = values(arguments[0], is_clean) if get_origin(arguments[0]) is dict else SMALL_COUNTS
+        return st.just([4]) if is_clean else st.lists(entries, max_size=3)
     if origin is dict:
-        keys = st.sampled_from(["schedule", "flip", "exchange", "global_flip", "init_value", "alpha", "features"])
-        entries = st.one_of(NUMBERS, st.sampled_from(["linear_schedule", "constant_schedule"]))
+        keys = st.sampled_from(
+            ["schedule", "transform", "b1", "flip", "exchange", "global_flip", "init_value", "alpha", "features"]
+        )
+        entries = st.one_of(NUMBERS, st.sampled_from(["linear_schedule", "constant_schedule", "scale_by_adam"]))
         return st.just({"schedule": "constant_schedule", "value": 0.1}) if is_clean else st.dictionaries(keys, entries)
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return tables(annotation, is_clean)
@@ -86,9 +92,10 @@ def make_agree(table: dict[str, Any]) -> None:
     """Lengths of a lattice as it has axes, and a sampler that the ansatz can be sampled by."""
     if "extent" in table:
         table["extent"] = [4] if (n_axes := AXES.get(table.get("lattice", "chain"), 2)) == 1 else [2] * n_axes
-    if "ansatz" in table and "sampler" in table:
-        is_alone = all(table["ansatz"].get(key, False) is False for key in NETWORK_KEYS)
-        is_direct = table["ansatz"]["kind"] == "autoregressive" and is_alone
+    if "sampler" in table:
+        ansatz = table.get("ansatz", {"kind": "rbm"})
+        is_alone = all(ansatz.get(key, False) is False for key in NETWORK_KEYS)
+        is_direct = ansatz["kind"] == "autoregressive" and is_alone
         table["sampler"] = {"kind": "direct" if is_direct else "metropolis", "n_samples": 4, "n_chains": 4}
 
 
@@ -98,7 +105,7 @@ def tables(draw, struct: type[msgspec.Struct], is_clean: bool) -> dict[str, Any]
     table = {}
     has_particles = draw(st.integers(0, 3)) == 0 if struct is Config and is_clean else None
     for field in fields(struct):
-        is_given = field.name == "extent" or (field.name not in FILES + DEPENDENT and draw(st.booleans()))
+        is_given = field.name in GIVEN or (field.name not in FILES + DEPENDENT and draw(st.booleans()))
         is_required = field.required or (has_particles and field.name == "ansatz")
         if is_required or (is_given if is_clean else draw(st.booleans())):
             is_wrong = not is_clean and draw(st.integers(0, 19)) == 0

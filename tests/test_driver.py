@@ -20,9 +20,11 @@ RING = TransverseIsing(Lattice("chain", (8,)), transverse_field=0.8)
 SK = SherringtonKirkpatrick(gaussian_couplings(10, 0), 1.0)
 SPINS = Heisenberg(Lattice("chain", (10,)))
 
+LION = optax.chain(optax.clip_by_global_norm(1.0), optax.lion(0.01))
 OPTIMIZERS = [
     nqs.sgd(0.2),
     nqs.adam(0.05),
+    nqs.from_optax(LION),
     nqs.sr(0.1),
     nqs.sr(0.1, solver="cg"),
     nqs.minsr(0.1),
@@ -122,7 +124,9 @@ def test_all_chains_start_anew_every_so_many_steps():
 
 
 @pytest.mark.parametrize(
-    "optimizer", [nqs.sgd(0.02), nqs.adam(0.02), nqs.sr(0.1), nqs.spring(0.05)], ids=["sgd", "adam", "sr", "spring"]
+    "optimizer",
+    [nqs.sgd(0.02), nqs.adam(0.02), nqs.from_optax(LION), nqs.sr(0.1), nqs.spring(0.05)],
+    ids=["sgd", "adam", "optax", "sr", "spring"],
 )
 def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path, optimizer):
     whole = vmc(optimizer=optimizer).run(40, measure_samples=512, measure_burn_in=50)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import BALANCED, HAMILTONIANS, all_local_energies, chi_square_p, log_psi, wave_function
-from test_gradient import assert_is_the_slope
+from test_gradient import assert_is_the_slope, derivatives
 
 import nqs
 from hamiltonians.exact import all_states, sparse_matrix
@@ -21,6 +21,7 @@ from nqs.build import build_vmc
 from nqs.build_ansatz import build_sector
 from nqs.own_ansatz import with_network_keys
 from nqs.parallel import Communicator
+from nqs.parameters import RealView
 from nqs.run_file import parse_text
 from nqs.sampler.base import sample, start_chains
 from nqs.sampler.direct import Direct
@@ -138,14 +139,21 @@ def test_ratios_and_local_energies_are_those_of_the_definition(name):
 
 @pytest.mark.parametrize("name", BALANCED)
 def test_local_energies_and_gradient_at_one_magnetisation_are_those_of_exact_sums(name):
-    """ψ is zero outside, which no local energy, gradient or ratio may show."""
+    """ψ is zero outside, which no local energy, gradient or ratio may show, nor derivatives taken there as well."""
     model, ansatz = HAMILTONIANS["heisenberg"], BALANCED[name]()
     states = all_states(Spins(6, 0.0))
     psi = wave_function(ansatz, states)
     energies = all_local_energies(model, ansatz, states, 5)
     np.testing.assert_allclose(energies, (sparse_matrix(model) @ psi) / psi, rtol=1e-9, atol=1e-9)
     assert_is_the_slope(model, ansatz)
-    assert not np.isfinite(np.real(ansatz(jnp.asarray(states[0]).at[0].multiply(-1))))
+    inside = jnp.asarray(states)
+    outside = inside.at[:, 0].multiply(-1)
+    np.testing.assert_array_equal(np.real(log_psi(ansatz, outside)), -np.inf)
+    fast, moved, _ = both_ways(ansatz, inside, jnp.tile(jnp.array([0, 6]), (len(states), 1)))
+    np.testing.assert_array_equal(np.real([fast, moved]), -np.inf)
+    view = RealView(ansatz)
+    slopes = np.asarray(derivatives(view, view.flatten(ansatz), jnp.concatenate([inside, outside])))
+    assert np.all(np.isfinite(slopes))
     assert ansatz.has_one_magnetisation()
 
 

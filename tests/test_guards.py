@@ -20,6 +20,7 @@ from nqs.errors import RunError
 from nqs.guards import measured_warnings, sign_warnings, step_warnings
 
 GOOD = {"step": 0.0, "energy": -8.0, "energy_error": 0.1, "variance": 2.0, "acceptance": 0.4, "rhat": 1.01}
+MEASURED = GOOD | {"rhat_order": 1.01}
 
 
 def history(n_steps: int = 40, **last: float) -> dict[str, list[float]]:
@@ -32,7 +33,7 @@ def kinds(found) -> list[str]:
 
 def test_a_good_history_has_no_warnings():
     assert kinds(step_warnings(history(), -9.0)) == []
-    assert kinds(measured_warnings(GOOD, -9.0)) == []
+    assert kinds(measured_warnings(MEASURED, -9.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -93,19 +94,19 @@ def test_acceptance_counts_over_a_window(acceptance, kind):
     columns = history() | {"acceptance": [acceptance] * 40}
     assert kinds(step_warnings(columns, -9.0)) == [kind]
     assert kinds(step_warnings({name: values[:20] for name, values in columns.items()}, -9.0)) == []
-    assert kinds(measured_warnings(GOOD | {"acceptance": acceptance}, -9.0)) == [f"measured_{kind}"]
+    assert kinds(measured_warnings(MEASURED | {"acceptance": acceptance}, -9.0)) == [f"measured_{kind}"]
 
 
 def test_direct_sampling_accepts_everything():
     columns = history() | {"acceptance": [1.0] * 40}
     assert kinds(step_warnings(columns, -9.0, is_direct=True)) == []
-    assert kinds(measured_warnings(GOOD | {"acceptance": 1.0}, -9.0, is_direct=True)) == []
-    collapsed = GOOD | {"acceptance": 1.0, "variance": 0.0}
+    assert kinds(measured_warnings(MEASURED | {"acceptance": 1.0}, -9.0, is_direct=True)) == []
+    collapsed = MEASURED | {"acceptance": 1.0, "variance": 0.0}
     assert kinds(measured_warnings(collapsed, -9.0, is_direct=True)) == ["measured_alike"]
 
 
 def test_chains_that_disagree_about_the_measured_energy():
-    assert kinds(measured_warnings(GOOD | {"rhat": 1.3}, -9.0)) == ["measured_rhat"]
+    assert kinds(measured_warnings(MEASURED | {"rhat": 1.3}, -9.0)) == ["measured_rhat"]
 
 
 @pytest.mark.parametrize("name", HAMILTONIANS)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pair_sums
 import pytest
 from series import ar1
 from systems import HAMILTONIANS, RING, rbm, wave_function
@@ -27,6 +28,13 @@ SYSTEMS = HAMILTONIANS | {
     "xxz_square": Heisenberg(Lattice("square", (2, 4)), total_sz=1.0, anisotropy=1.4),
     "open_chain": TransverseIsing(Lattice("chain", (5,), False), -1.0),
     "edges": TransverseIsing(EdgeList(4, ((0, 1), (1, 2), (2, 0), (2, 3)))),
+    "triangular": TransverseIsing(Lattice("triangular", (3, 3))),
+    "honeycomb": Heisenberg(Lattice("honeycomb", (3, 3)), total_sz=7.0),
+    "kagome": Heisenberg(Lattice("kagome", (3, 3)), total_sz=11.5),
+    "open_square": Heisenberg(Lattice("square", (2, 3), False)),
+    "open_triangular": TransverseIsing(Lattice("triangular", (2, 3), False)),
+    "open_honeycomb": TransverseIsing(Lattice("honeycomb", (2, 2), False)),
+    "open_kagome": TransverseIsing(Lattice("kagome", (1, 2), False)),
 }
 
 
@@ -55,17 +63,11 @@ def exact(hamiltonian, ansatz) -> dict[str, np.ndarray]:
         scale = 0.5 if isinstance(hamiltonian, Heisenberg) else 1.0
         flips = [[place[(x * (1 - 2 * np.eye(n, dtype=np.int8)[i])).tobytes()] for x in states] for i in range(n)]
         values["transverse_magnetisation"] = scale * sum(np.vdot(psi, psi[flip]).real for flip in flips) / n
-    if isinstance(lattice, Lattice) and lattice.periodic:
-        sites = np.array(list(np.ndindex(*lattice.extent)))
+    if isinstance(lattice, Lattice):
         zz = np.einsum("x,xi,xj->ij", p, s, s)
-        correlation, structure = np.zeros(lattice.extent), np.zeros(lattice.extent)
-        for i, j in np.ndindex(n, n):
-            shift = (sites[j] - sites[i]) % lattice.extent
-            correlation[tuple(shift)] += zz[i, j] / n
-            for k in np.ndindex(*lattice.extent):
-                phase = 2 * np.pi * np.sum(np.array(k) * (sites[i] - sites[j]) / lattice.extent)
-                structure[k] += np.cos(phase) * zz[i, j] / n
-        values |= {"correlation": correlation, "structure_factor": structure}
+        values["structure_factor"] = pair_sums.structure_factor(lattice, zz)
+        if lattice.periodic:
+            values["correlation"] = pair_sums.correlation(lattice, zz)
     return values
 
 

@@ -153,7 +153,7 @@ def test_it_vanishes_at_other_magnetisations():
     cache = ansatz.start(x)
     for sites, expected in (([0, 1], -np.inf), ([6, 3], -np.inf), ([6, 6], 0)):
         log_ratio, _ = ansatz.moved(cache, x, Flip(jnp.asarray(sites)))
-        assert np.real(log_ratio) == expected
+        assert np.real(log_ratio) == np.real(ansatz.log_ratio(cache, x, Flip(jnp.asarray(sites)))) == expected
 
 
 @pytest.mark.parametrize("width", [2, 4])
@@ -165,6 +165,7 @@ def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
     free = PairProduct(np.arange(n)[None], mean_field_pairs(lattice, signs), signs, key=jax.random.key(0), stddev=0.3)
     ansatz = Product((rbm("float64", n_sites=n), free))
     advance = eqx.filter_jit(lambda cache, x, move: ansatz.moved(cache, x, move))
+    look_up = eqx.filter_jit(lambda cache, x, move: ansatz.log_ratio(cache, x, move))
     rng, x = np.random.default_rng(3), Spins(n, 0.0).random(jax.random.key(4))
     cache, log_before = ansatz.start(x), ansatz(x)
     for _ in range(1000):
@@ -173,6 +174,7 @@ def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
         log_ratio, changed = advance(cache, x, move)
         log_after = log_psi(ansatz, move.apply(x)[None])[0]
         assert abs(np.expm1(log_ratio - (log_after - log_before))) < 1e-8
+        assert abs(np.expm1(look_up(cache, x, move) - (log_after - log_before))) < 1e-8
         if np.log(rng.random()) < 2 * np.real(log_ratio):
             x, cache, log_before = move.apply(x), changed, log_after
     _, down, inverse = cache[1]

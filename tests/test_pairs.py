@@ -5,12 +5,16 @@ import pytest
 from systems import ANSATZE, BALANCED, HAMILTONIANS, N_SITES, SINGLETS
 
 import nqs
+from nqs import schema
+from nqs.build import build_optimizer
 from nqs.parameters import RealView
 from nqs.sampler.moves import all_pairs
 
+CHAIN = ({"transform": "clip", "max_delta": 1.0}, {"transform": "trace", "decay": 0.9})
 OPTIMIZERS = {
     "sgd": nqs.sgd(0.01),
     "adam": nqs.adam(0.01),
+    "optax": build_optimizer(schema.Optax(chain=CHAIN)),
     "sr": nqs.sr(0.05),
     "cg": nqs.sr(0.05, solver="cg"),
     "minsr": nqs.minsr(0.05),

@@ -12,7 +12,7 @@ from hamiltonians.trap import HarmonicTrap
 from nqs import schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
-from nqs.measure_observables import measure_observables
+from nqs.measure_all import measure_observables
 from nqs.particle_observables import ParticleObservables
 from nqs.sampler.random_walk import RandomWalk
 from nqs.trap_basis import TrapBasis

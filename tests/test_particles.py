@@ -54,6 +54,7 @@ def test_a_continued_run_of_particles_equals_the_uninterrupted_one(tmp_path):
         k: v for k, v in whole.measured.items() if v == v
     }
     assert np.isnan(whole.measured["v_score"])
+    assert np.isnan(whole.measured["rhat_order"])
     assert whole.measured["reference"] == pytest.approx(3.0)
 
 

@@ -28,8 +28,11 @@ def test_defaults_are_resolved(tmp_path):
     assert (spins.sampler.move, spins.sampler.pairs) == ("exchange", "neighbours")
 
 
-def test_a_resolved_file_reads_as_itself(tmp_path):
-    config = read(tmp_path, SPINS + '[optimizer]\nkind = "adam"\nlearning_rate = {schedule = "linear_schedule"}')
+@pytest.mark.parametrize(
+    "keys", ['kind = "adam"', 'kind = "optax"\nchain = [{transform = "clip", max_delta = 1.0}, {transform = "trace"}]']
+)
+def test_a_resolved_file_reads_as_itself(tmp_path, keys):
+    config = read(tmp_path, SPINS + f'[optimizer]\n{keys}\nlearning_rate = {{schedule = "linear_schedule"}}')
     assert run_file.parse_text(run_file.to_toml(config), "again") == config
     assert "None" not in run_file.to_toml(config)
 

@@ -9,6 +9,7 @@ from systems import log_psi, rbm
 
 from hamiltonians.exact import all_states
 from hamiltonians.space import Spins
+from nqs.sampler import metropolis
 from nqs.sampler.base import sample, start_chains
 from nqs.sampler.metropolis import Metropolis
 from nqs.sampler.moves import Exchange, GlobalFlip, LocalFlip, all_pairs
@@ -116,6 +117,20 @@ def test_every_step_and_every_chain_has_its_own_numbers():
     flat = rbm(visible_bias=True, stddev=0.0)
     samples, _, _ = run(MIXTURE, flat, KEY, jnp.arange(8), same_start, jnp.asarray(20))
     assert len(np.unique(samples.reshape(8, -1), axis=0)) == 8
+
+
+@pytest.mark.parametrize(("bytes_near", "n_blocks"), [(40 * 56, 1), (40 * 56 - 1, 2), (8 * 56, 5), (0, 5)])
+def test_blocks_of_chains_draw_what_all_chains_together_draw(monkeypatch, bytes_near, n_blocks):
+    """Of 40 chains, whose caches take 56 bytes each, none in blocks of less than eight."""
+    sampler, ansatz = Metropolis(LocalFlip(), n_chains=40, n_samples=80), rbm()
+    x = start_chains(Spins(6), jax.random.key(0), jnp.arange(40))
+    arguments = ansatz, jax.random.key(1), jnp.arange(40), x, jnp.asarray(2)
+    monkeypatch.setattr(metropolis, "NEAR", 2**30)
+    expected = sampler.draw(*arguments)
+    monkeypatch.setattr(metropolis, "NEAR", bytes_near)
+    assert metropolis._n_blocks(ansatz, x) == n_blocks
+    for found, together in zip(jax.tree.leaves(sampler.draw(*arguments)), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(found, together)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from nqs.scan_state import read_scan, write_manifest
 __all__ = ["models"]
 
 
-def test_sizes_are_numbers_and_what_is_shorter_is_padded(tmp_path, monkeypatch):
+def test_sizes_are_numbers_and_what_is_shorter_is_padded(tmp_path, monkeypatch, capsys):
     """Distances of a small system are the first ones of a large one; momenta are not, and are left out."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "size.toml").write_text(
@@ -35,6 +35,8 @@ def test_sizes_are_numbers_and_what_is_shorter_is_padded(tmp_path, monkeypatch):
         }
         write_point(point, measured=measured(-1.0 * n), observables=curves)
     assert call("collect", "size.toml", "-o", "size.h5") == 0
+    (*_, line) = capsys.readouterr().out.splitlines()
+    assert line == "left out where their axes are not those of the largest point: structure (1 of 2 results)"
     with xarray.open_dataset("size.h5", engine="h5netcdf") as scan:
         assert scan["extent"].values.tolist() == [4, 6]
         np.testing.assert_array_equal(scan["correlation"][0], [0, 1, 2, 3, np.nan, np.nan])
@@ -44,6 +46,29 @@ def test_sizes_are_numbers_and_what_is_shorter_is_padded(tmp_path, monkeypatch):
     monkeypatch.setattr("nqs.plot.plot_series", lambda *arguments: drawn.append(arguments))
     assert call("plot", "size.toml") == 0
     np.testing.assert_array_equal(drawn[0][0][0].x, [4, 6])
+
+
+def test_correlations_of_sites_and_of_sublattices_are_collected_and_drawn_or_refused(tmp_path, monkeypatch, capsys):
+    """One point is open, with a matrix over pairs of sites, the other periodic, with two sites a cell."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "open.toml").write_text(SMALL + "[scan]\nhamiltonian.periodic = [false, true]\n")
+    axes = ({"site": 4, "other_site": 4}, {"sublattice_a": 2, "sublattice_b": 2, "dx": 3, "dy": 3})
+    points = read_scan(Path("open.toml"), {}).points
+    for point, sizes in zip(points, axes, strict=True):
+        mean = np.arange(float(np.prod([*sizes.values()]))).reshape([*sizes.values()])
+        grid = {axis: np.arange(float(n)) for axis, n in sizes.items()}
+        write_point(point, observables={"correlation": Observable(mean, 0 * mean, "1", "<ss>", grid)})
+        assert list(results.read(point.path).observables["correlation"].axes) == [*sizes]
+    assert call("collect", "open.toml", "-o", "open.h5") == 0
+    assert capsys.readouterr().out.endswith("of the largest point: correlation (1 of 2 results)\n")
+    with xarray.open_dataset("open.h5", engine="h5netcdf") as scan:
+        assert scan["correlation"].dims[1:] == tuple(f"correlation_{axis}" for axis in axes[1])
+        assert np.isnan(scan["correlation"][0]).all()
+        assert scan["correlation"][1].values.ravel().tolist() == [*range(36)]
+    assert call("plot", points[0].path, "--quantity", "correlation") == 0
+    assert points[0].path.with_suffix(".png").stat().st_size > 5_000
+    assert call("plot", points[1].path, "--quantity", "correlation") == 2
+    assert "correlation has 4 axes (sublattice_a, sublattice_b, dx, dy)" in capsys.readouterr().err
 
 
 def test_the_exact_curve_of_a_class_of_the_user(models, monkeypatch):

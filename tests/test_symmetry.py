@@ -7,15 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import log_psi, rbm
+from systems import ANSATZE, log_psi, rbm
 
 import nqs
-from hamiltonians.exact import ground_state
+from hamiltonians.exact import all_states, ground_state
 from hamiltonians.exact_sector import sector_levels
 from hamiltonians.heisenberg import Heisenberg
 from hamiltonians.lattice import EdgeList, Lattice
 from hamiltonians.sector import irrep_characters, sector
-from hamiltonians.symmetry import point_group, symmetry_group
+from hamiltonians.space import Spins
+from hamiltonians.symmetry import point_group, symmetry_group, translations
+from nqs.ansatz.pair_product import PairProduct
+from nqs.ansatz.product import Product
 from nqs.ansatz.projected import Projected
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.ansatz.vision_transformer import VisionTransformer
@@ -48,6 +51,43 @@ def test_groups_are_groups_that_keep_the_bonds(lattice, n_translations, n_elemen
     edges = lattice.edges()
     for element in group[:: 1 + len(group) // 100]:
         np.testing.assert_array_equal(np.unique(np.sort(element[edges], axis=-1), axis=0), edges)
+
+
+@pytest.mark.parametrize(("extent", "unit_cell"), [((6,), (2,)), ((4, 6), (2, 3)), ((4, 4), (4, 1))])
+def test_translations_by_cells_are_those_by_multiples_of_its_lengths(extent, unit_cell):
+    lattice = Lattice("chain" if len(extent) == 1 else "square", extent)
+    every, some = translations(lattice), translations(lattice, unit_cell)
+    moves_origin = np.stack(np.unravel_index(every[:, 0], extent), axis=-1) % np.array(unit_cell) == 0
+    np.testing.assert_array_equal(some, every[np.all(moves_origin, axis=1)])
+
+
+@pytest.mark.parametrize("labels", [((3,), None, -1), ((0,), "A1", 1), ((3,), "A2", None)])
+def test_elements_that_act_alike_are_summed_once(labels):
+    """Of a machine that every second translation leaves as it is: the same ψ as by all elements, up to a factor."""
+    lattice = Lattice("chain", (6,))
+    tied = SymmetricRBM(symmetry_group(lattice, "translation", (2,)), 2, key=jax.random.key(3), stddev=0.5)
+    chosen = sector(lattice, 6, *labels)
+    few, all_of_them = Projected(tied, chosen), Projected(tied.untied(), chosen)
+    assert len(few.summed) * 3 == len(all_of_them.summed) == len(chosen.flips)
+    states = all_states(Spins(6, 0.0))
+    psi, expected = (np.exp(np.asarray(log_psi(ansatz, states))) for ansatz in (few, all_of_them))
+    assert np.abs(psi).max() > 1e-3
+    np.testing.assert_allclose(3 * psi, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rbm_symmetric", "cnn", "cnn_phase", "vit", "pairs", "product"])
+def test_the_symmetries_of_an_ansatz_leave_it_as_it_is(name):
+    group = symmetry_group(Lattice("chain", (6,)), "translation")
+    pairs = PairProduct(group, np.zeros((6, 6)), key=jax.random.key(1), stddev=1.0)
+    own = {"pairs": lambda: pairs, "product": lambda: Product((ANSATZE["rbm_symmetric"](), pairs))}
+    ansatz, x = (own | ANSATZE)[name](), np.asarray(all_states(Spins(6, 0.0)))
+    symmetries = ansatz.symmetries()
+    assert len(symmetries) == (3 if name in ("vit", "pairs", "product") else 6)
+    assert Product((ansatz, rbm())).symmetries() is None
+    psi = np.exp(np.asarray(log_psi(ansatz, x)))
+    for permutation in symmetries:
+        moved = np.exp(np.asarray(log_psi(ansatz, x[:, permutation])))
+        np.testing.assert_allclose(moved, psi, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["triangular", "honeycomb", "kagome"])
@@ -233,7 +273,9 @@ def test_the_lowest_energy_of_a_sector_is_reached():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ('symmetry = "translation"\nsector = {momentum = [3]}', "zero there to rounding"),
+        ('symmetry = "translation"\nsector = {momentum = [3]}', "sector: the symmetries that the ansatz has itself"),
+        ('symmetry = "translation"\nunit_cell = [2]\nsector = {momentum = [1]}', "sector: the symmetries"),
+        ('symmetry = "translation"\nunit_cell = [2]\nsector = {momentum = [3]}', None),
         ("sector = {momentum = [3]}", None),
         ("sector = {spin_flip = 1}\n[hamiltonian]\ntotal_sz = 1", "leaves total_sz = 1"),
     ],

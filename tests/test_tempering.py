@@ -121,7 +121,7 @@ def test_bad_ladders_are_refused(arguments, message):
 
 @pytest.mark.parametrize(("trips", "kinds"), [(0.0, ["measured_round_trips"]), (1.0, [])])
 def test_a_ladder_without_a_round_trip_is_warned_about(trips, kinds):
-    measured = {"energy": 0.0, "energy_error": 1.0, "acceptance": 0.5, "variance": 1.0, "rhat": 1.0}
+    measured = {"energy": 0.0, "energy_error": 1.0, "acceptance": 0.5, "variance": 1.0, "rhat": 1.0, "rhat_order": 1.0}
     found = list(measured_warnings({**measured, "swap_acceptance": np.array([0.5, 1e-9]), "round_trips": trips}, -9.0))
     assert [kind for kind, _ in found] == kinds
     assert all("0.5 1e-09" in text for _, text in found)

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 
+import numpy as np
 import pytest
 from launching import call, nqs
 
@@ -19,7 +20,7 @@ from flax import linen as nn
 
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
-from nqs import RBM
+from nqs import RBM, Ansatz
 
 
 class Ring(TransverseIsing):
@@ -37,6 +38,16 @@ class Tall(Machine):
         super().__init__(n_sites, width * jastrow, key=key)
 
 
+class Twice(Ansatz):
+    ansatz: Machine
+
+    def __init__(self, n_sites: int, *, key):
+        self.ansatz = Machine(n_sites, key=key)
+
+    def __call__(self, x):
+        return 2 * self.ansatz(x)
+
+
 ONES = jnp.ones(4)
 
 
@@ -47,6 +58,21 @@ class Flat(nn.Module):
 """
 
 KEYS = "width = 2\njastrow = true\nsector = {momentum = [0], spin_flip = -1}\n"
+
+OPERATOR = """
+import netket as nk
+
+SPINS = nk.hilbert.Spin(0.5, 4, total_sz=0)
+ring = nk.operator.Heisenberg(SPINS, nk.graph.Chain(4))
+
+
+def coupled(coupling: float = 1.0):
+    return coupling * ring
+
+
+def loose():
+    return nk.operator.BoseHubbard(nk.hilbert.Fock(2, 3), nk.graph.Chain(3), U=1.0)
+"""
 
 RUN = """
 [hamiltonian]
@@ -120,6 +146,21 @@ def test_an_argument_of_such_a_name_is_that_of_the_class(models):
     assert call("run", "mine/ring.toml") == 0
     assert type(ansatz := load(models.parents[1] / "results" / "ring.h5").ansatz).__name__ == "Tall"
     assert ansatz.weights.shape == (4, 12)
+
+
+def test_a_projection_starts_from_the_class_before_it_whatever_the_names_of_its_fields(models):
+    """One that is called as that of a projection."""
+    text = RUN.format(name=models.stem).replace("Machine", "Twice").replace("width = 2\n", "")
+    (models.parent / "ring.toml").write_text(text)
+    (models.parent / "sector.toml").write_text(text.replace('Twice"', 'Twice"\nsector = {spin_flip = 1}'))
+    assert call("run", "mine/ring.toml") == 0
+    for name, before in (("b.h5", "results/ring.h5"), ("c.h5", "b.h5")):
+        keys = ("--run.steps", "0", "--run.output", name, "--run.init_from", before)
+        assert call("run", "mine/sector.toml", *keys) == 0
+    first, *projected = (load(name).ansatz for name in ("results/ring.h5", "b.h5", "c.h5"))
+    for ansatz in projected:
+        assert isinstance(ansatz, Projected)
+        np.testing.assert_array_equal(ansatz.ansatz.ansatz.weights, first.ansatz.weights)
 
 
 def test_what_a_module_computes_is_computed_before_the_network_is_traced(models):
@@ -200,3 +241,50 @@ def test_what_is_wrong_is_named_by_its_key(models, capsys, old, new, message):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("nqs: mine/ring.toml: ")
     assert message.format(name=models.stem) in line
+
+
+@pytest.fixture
+def operators(models):
+    """The same folder, its module with operators of NetKet, and its run file with one of them."""
+    models.write_text(OPERATOR)
+    hamiltonian = f'kind = "pauli_strings"\noperator = "{models.stem}:coupled"\narguments = {{coupling = 2.0}}'
+    text = RUN.replace('kind = "{name}:Ring"\nn_sites = 4', hamiltonian)
+    (models.parent / "ring.toml").write_text(text.replace('"{name}:Machine"', '"rbm"').replace("width", "alpha"))
+    return models
+
+
+def test_an_operator_of_netket_is_run_and_loaded_with_its_source(operators, capsys):
+    assert call("run", "mine/ring.toml", "--run.steps", "0") == 0
+    path = operators.parents[1] / "results" / "ring.h5"
+    result = load(path)
+    (launch,) = result.provenance
+    assert launch["hamiltonian_source"] == OPERATOR
+    assert "ansatz_source" not in launch
+    assert np.all(result.state["chains"].sum(axis=1) == 0), "the Hilbert space fixes the magnetisation"
+    assert call("exact", path) == 0
+    assert "E0 = -16.0000000000" in capsys.readouterr().out, "2 x 4 x (-2), of Pauli matrices on four sites"
+    operators.write_text(OPERATOR + "\nWIDTH = 3\n")
+    del sys.modules[operators.stem]
+    assert call("run", "mine/ring.toml", "--run.steps", "1") == 0
+    assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
+    assert call("run", "mine/ring.toml", "--hamiltonian.arguments.coupling", "3.0") == 2
+    assert "hamiltonian.arguments.coupling: 2.0 -> 3.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"operator": "{name}:ring"}, "[hamiltonian] arguments: '{name}:ring' is an operator, not a function"),
+        ({"operator": "{name}:rings"}, "[hamiltonian] operator: '{name}:rings' cannot be imported"),
+        ({"operator": "{name}:loose"}, "[hamiltonian] arguments.coupling: no such key; allowed: none"),
+        ({"operator": "{name}:SPINS"}, "[hamiltonian] operator: '{name}:SPINS' is not an operator of NetKet"),
+        ({"operator": "{name}:loose", "arguments": "{{}}"}, "[hamiltonian] operator: a BoseHubbardJax on Fock"),
+        ({"arguments": "{{couplin = 1.0}}"}, "arguments.couplin: no such key, did you mean coupling?"),
+    ],
+)
+def test_what_is_wrong_with_an_operator_is_named_by_its_key(operators, capsys, overrides, message):
+    name = operators.stem
+    given = [word for key, text in overrides.items() for word in (f"--hamiltonian.{key}", text.format(name=name))]
+    assert call("run", "mine/ring.toml", *given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.format(name=name) in line

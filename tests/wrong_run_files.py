@@ -4,6 +4,8 @@ RING = '[hamiltonian]\nkind = "transverse_ising"\nextent = [6]\n'
 SPINS = '[hamiltonian]\nkind = "heisenberg"\nextent = [6]\n'
 GRAPH = '[hamiltonian]\nkind = "transverse_ising"\nlattice = "edges"\n'
 SK = '[hamiltonian]\nkind = "sherrington_kirkpatrick"\n'
+PAULI = '[hamiltonian]\nkind = "pauli_strings"\n'
+OPTAX = RING + '[optimizer]\nkind = "optax"\n'
 AUTOREGRESSIVE = '[ansatz]\nkind = "autoregressive"\n'
 
 WRONG_FILES = [
@@ -41,6 +43,17 @@ WRONG_FILES = [
     ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XX = 1.0, X = 1.0}', "letters"),
     ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XI = 1.0}\ntotal_sz = 0', "change the magnetisation"),
     ('[hamiltonian]\nkind = "pauli_strings"\nstrings = {XI = 1.0}\ntotal_sz = 0.5', "cannot have total_sz"),
+    (PAULI, '[hamiltonian] strings: missing: give strings, or operator = "package.module:name"'),
+    (PAULI + 'strings = {XX = 1.0}\noperator = "models:H"', "[hamiltonian] operator: excludes strings"),
+    (PAULI + "strings = {XX = 1.0}\narguments = {}", "[hamiltonian] arguments: of an operator"),
+    (PAULI + 'operator = "models:H"\ntotal_sz = 0', "[hamiltonian] total_sz: that of an operator is fixed, or free"),
+    (PAULI + 'operator = "nowhere:H"', "[hamiltonian] operator: 'nowhere:H' cannot be imported"),
+    (PAULI + 'operator = "math:pi"', "operator: 'math:pi' is not an operator of NetKet, nor does it return one"),
+    (PAULI + 'operator = "os:getcwd"', "'os:getcwd' is not an operator of NetKet, nor does it return one, but a str"),
+    (
+        PAULI + 'operator = "random:Random"\narguments = {y = 1}',
+        "[hamiltonian] arguments.y: no such key; allowed: x",
+    ),
     (RING + "coupling = [1.0, 2.0]", "[hamiltonian] coupling: 2 values for 6 bonds"),
     (RING + "transverse_field = [1.0]", "[hamiltonian] transverse_field: 1 values for 6 sites"),
     (RING + "coupling = inf", "[hamiltonian] coupling: must be a finite number"),
@@ -121,12 +134,21 @@ WRONG_FILES = [
     ),
     (
         SPINS + "marshall = false\n[ansatz.pairing]\nsymetry = 1",
-        "[ansatz.pairing] symetry: no such key, did you mean symmetry?; allowed: symmetry, stddev",
+        "[ansatz.pairing] symetry: no such key, did you mean symmetry?; allowed: symmetry, unit_cell, stddev",
     ),
     (
         SPINS + 'marshall = false\n[ansatz]\nkind = "pair_product"\nsector = {momentum = [1]}\n'
         '[ansatz.pairing]\nsymmetry = "translation"',
-        "[ansatz] sector: psi is zero there to rounding",
+        "[ansatz] sector: the symmetries that the ansatz has itself leave it no part there",
+    ),
+    (RING + "[ansatz]\nunit_cell = [2]", '[ansatz] unit_cell: it goes with symmetry = "translation"'),
+    (
+        RING + '[ansatz]\nsymmetry = "translation"\nunit_cell = [4]',
+        "[ansatz] unit_cell: [4] does not fill the extent [6]",
+    ),
+    (
+        SPINS + 'marshall = false\n[ansatz.pairing]\nsymmetry = "translation"\nunit_cell = [2, 1]',
+        "[ansatz] pairing.unit_cell: [2, 1] does not fill the extent [6]",
     ),
     (SPINS + "[ansatz]\npairing = {}", "[ansatz] pairing: singlet pairs have the signs"),
     (
@@ -137,6 +159,22 @@ WRONG_FILES = [
     (RING + 'periodic = false\n[ansatz]\nkind = "vit"', "[ansatz] kind: a vit needs a periodic chain"),
     (RING + '[optimizer]\nkind = "sr"\ndiagonal_shift = 0', "[optimizer] diagonal_shift: expected float > 0"),
     (RING + '[optimizer]\nkind = "sgd"\nlearning_rate = {schedule = "x"}', "[optimizer] learning_rate: needs schedule"),
+    (OPTAX, "[optimizer] chain: missing, and it has no default"),
+    (OPTAX + "chain = []", "[optimizer] chain: expected list of length >= 1"),
+    (OPTAX + "chain = [{b1 = 0.8}]", "[optimizer] chain: each table needs a transform; those that"),
+    (
+        OPTAX + 'chain = [{transform = "scale_by_adm"}]',
+        "chain: transform = 'scale_by_adm' is not allowed, did you mean scale_by_adam?; those that need only",
+    ),
+    (OPTAX + 'chain = [{transform = "adam"}]', "'adam' is not allowed, did you mean scale_by_adam?"),
+    (OPTAX + 'chain = [{transform = "scale_by_polyak"}]', "those that need only the gradient and the parameters are:"),
+    (
+        OPTAX + 'chain = [{transform = "scale_by_adam", b_1 = 0.8}]',
+        "[optimizer] chain, scale_by_adam: b_1: no such key, did you mean b1?; allowed: b1, b2",
+    ),
+    (OPTAX + 'chain = [{transform = "clip"}]', "[optimizer] chain, clip: max_delta: missing"),
+    (OPTAX + 'chain = [{transform = "trace", decay = "a"}]', "[optimizer] chain, trace: "),
+    (OPTAX + 'chain = [{transform = "clip", max_delta = inf}]', "[optimizer.chain] max_delta: must be a finite number"),
     (RING + "[measure]\nn_samples = 0", "[measure] n_samples: expected int >= 1"),
     ('[hamiltonian]\nkind = "sherrington_kirkpatrick"', "[hamiltonian] n_sites: missing"),
     (

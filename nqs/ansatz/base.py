@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Inexact, Num, PyTree
+import numpy as np
+from jaxtyping import Array, Inexact, Int, Num, PyTree
 
 T = TypeVar("T")
 
@@ -61,6 +62,10 @@ class Ansatz(eqx.Module):
     def can_vanish(self) -> bool:
         """Whether ψ may be exactly zero, from where no ratio leads back."""
         return self.has_one_magnetisation()
+
+    def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"] | None:
+        """A group of permutations g of the sites with ψ(x[g]) = ψ(x) at any parameters, where one is known."""
+        return None
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         """A zero for each output of each dense layer, or None.

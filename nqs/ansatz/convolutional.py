@@ -5,8 +5,10 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int8, Key
+import numpy as np
+from jaxtyping import Array, Inexact, Int, Int8, Key
 
+from hamiltonians.symmetry import cell_translations
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.circular import circular_convolution
 from nqs.ansatz.log_cosh import log_cosh
@@ -55,6 +57,9 @@ class Convolutional(Ansatz):
         )
         output = eqx.nn.Linear(channels, 2 if phase else 1, use_bias=False, dtype=jnp.dtype(dtype), key=keys[-1])
         self.readout = eqx.tree_at(lambda o: o.weight, output, output.weight / math.prod(extent) ** 0.5)
+
+    def symmetries(self) -> Int[np.ndarray, "n_translations n_sites"]:
+        return cell_translations(self.extent)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         z = circular_convolution(self.first, x.astype(self.readout.weight.dtype).reshape(*self.extent, 1))

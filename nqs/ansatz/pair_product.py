@@ -20,12 +20,14 @@ class PairProduct(MovingAnsatz):
     Other magnetisations have ψ = 0; log ψ is complex, iπ for a negative ψ.
 
     The cache is u, d and the inverse of F_{u_k d_l}. The exchange of two opposite spins changes a row and a column, and
-    costs O(n²); other moves begin anew. From ψ = 0 every exchange is accepted.
+    costs O(n²), the ratios of all n² exchanges together O(n³); other moves begin anew. From ψ = 0 every exchange is
+    accepted.
     """
 
     pairing: Float[Array, " n_orbits"]
     orbits: Int[Array, "n_sites n_sites"]
     signs: Int8[Array, "n_sites n_sites"]
+    permutations: Int[Array, "n_elements n_sites"]
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class PairProduct(MovingAnsatz):
         means = np.bincount(orbits.ravel()[acts], (signs * start).ravel()[acts]) / counts
         self.orbits = jnp.asarray(orbits.reshape(start.shape), jnp.int32)
         self.signs = jnp.asarray(signs, jnp.int8)
+        self.permutations = jnp.asarray(permutations, jnp.int32)
         self.pairing = jnp.asarray(means, dtype) + stddev * jax.random.normal(key, means.shape, dtype)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Complex[Array, ""]:
@@ -74,8 +77,38 @@ class PairProduct(MovingAnsatz):
         ratio = jnp.where(acts, exchanged[0], jnp.where(stays, 0, -jnp.inf))
         return ratio, jax.tree.map(lambda new, old: jnp.where(acts, new, old), exchanged[1], cache)
 
+    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Complex[Array, ""]:
+        """Looked up in `_ratios`, which do not depend on the move: many moves of one x share them."""
+        if len(move.sites) != 2:
+            return self(move.apply(x)) - self(x)
+        up, down, _ = cache
+        places = jnp.zeros(len(x), int).at[up].set(jnp.arange(len(up))).at[down].set(jnp.arange(len(up)))
+        spins, place = flipped_spins(x, move), places.at[move.sites].get(mode="fill", fill_value=0)
+        k, m = jnp.where(spins[0] > 0, place, place[::-1])
+        exchanged = _log(-self._ratios(cache)[m, k])
+        return jnp.where(spins[0] * spins[1] < 0, exchanged, jnp.where(jnp.all(spins == 0), 0, -jnp.inf))
+
+    def moves_are_cheap(self) -> bool:
+        return True
+
+    def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"] | None:
+        permutations = np.asarray(self.permutations)
+        if np.any(np.asarray(self.signs) != 1):
+            return None
+        return permutations[np.linalg.det(np.eye(permutations.shape[1])[permutations]) > 0]
+
     def has_one_magnetisation(self) -> bool:
         return True
+
+    def _ratios(self, cache) -> Float[Array, "n_down n_up"]:
+        """det A′/det A of `_exchanged` for the spin up k that changes places with the spin down m."""
+        up, down, inverse = cache
+        amplitudes = self._amplitudes()
+        by_row = amplitudes[down[:, None], down] @ inverse
+        by_column = inverse @ amplitudes[up[:, None], up]
+        mixed = by_row @ amplitudes[up[:, None], up]
+        ratios = by_row * by_column + inverse * (amplitudes[down[:, None], up] - mixed)
+        return jnp.where(jnp.all(jnp.isfinite(inverse)), ratios, jnp.inf)
 
     def _exchanged(self, cache, left: Int[Array, ""], entered: Int[Array, ""]):
         """`moved` for a spin up that leaves the site `left` and enters another.

@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Num
+import numpy as np
+from jaxtyping import Array, Inexact, Int, Num
 
 from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 
@@ -32,6 +33,9 @@ class Product(MovingAnsatz):
     def start(self, x: Num[Array, "*configuration"]):
         return tuple(factor.start(x) for factor in self.factors)
 
+    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
+        return _total([f.log_ratio(part, x, move) for f, part in zip(self.factors, cache, strict=True)])
+
     def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratios, caches = zip(
             *(f.moved(part, x, move) for f, part in zip(self.factors, cache, strict=True)), strict=True
@@ -46,6 +50,14 @@ class Product(MovingAnsatz):
 
     def can_vanish(self) -> bool:
         return any(factor.can_vanish() for factor in self.factors)
+
+    def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"] | None:
+        of_all = [factor.symmetries() for factor in self.factors]
+        known = [group for group in of_all if group is not None]
+        if len(known) < len(of_all):
+            return None
+        common = set.intersection(*({tuple(g) for g in group.tolist()} for group in known))
+        return np.array(sorted(common))
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         taps = [factor.zero_taps() for factor in self.factors]
@@ -85,6 +97,9 @@ class Phase(MovingAnsatz):
 
     def moves_are_cheap(self) -> bool:
         return self.angle.moves_are_cheap()
+
+    def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"] | None:
+        return self.angle.symmetries()
 
     def zero_taps(self) -> tuple[Inexact[Array, "..."], ...] | None:
         return self.angle.zero_taps()

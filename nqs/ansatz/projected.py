@@ -16,24 +16,28 @@ from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 class Projected(MovingAnsatz):
     """ψ_s(x) = Σ_g χ_g* ψ(g x) over the elements of a sector, with (g x)_i = f_g x_{g(i)} and f_g = ±1.
 
-    log ψ_s is complex unless ψ and every character are positive. The cache is that of ψ at every g x, with log ψ there:
-    a move costs one move of ψ for each element. Where the sum vanishes log ψ_s is −∞.
+    log ψ_s is complex unless ψ and every character are positive. Of elements that act alike on ψ, by its `symmetries`,
+    one is summed. The cache is that of ψ at every g x of these, with log ψ there: a move costs one move of ψ for each.
+    Where the sum vanishes log ψ_s is −∞.
     """
 
     ansatz: Ansatz
     permutations: Int[Array, "n_elements n_sites"]
-    inverses: Int[Array, "n_elements n_sites_plus_one"]
     flips: Int8[Array, " n_elements"]
-    weights: tuple[complex, ...] = eqx.field(static=True)
+    characters: tuple[complex, ...] = eqx.field(static=True)
+    summed: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, ansatz: Ansatz, sector: Sector):
+        """Raises `ValueError` if the symmetries of ψ leave it no part in the sector."""
         self.ansatz = ansatz
         self.permutations = jnp.asarray(sector.permutations, jnp.int32)
-        inverses = np.argsort(sector.permutations, axis=1)
-        padding = np.full((len(inverses), 1), inverses.shape[1])
-        self.inverses = jnp.asarray(np.concatenate([inverses, padding], axis=1), jnp.int32)
         self.flips = jnp.asarray(sector.flips, jnp.int8)
-        self.weights = tuple(np.conj(sector.characters).tolist())
+        self.characters = tuple(sector.characters.tolist())
+        symmetries = ansatz.symmetries()
+        everything = range(len(self.characters))
+        self.summed = tuple(everything if symmetries is None else sector.representatives(symmetries))
+        if not self.summed:
+            raise ValueError("sector: the symmetries that the ansatz has itself leave it no part there")
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self._log_sum(jax.vmap(self.ansatz)(self._images(x)))
@@ -46,6 +50,9 @@ class Projected(MovingAnsatz):
 
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.ansatz.accelerated(lambda ansatz: use(eqx.tree_at(lambda p: p.ansatz, self, ansatz)))
+
+    def moves_are_cheap(self) -> bool:
+        return self.ansatz.moves_are_cheap()
 
     def has_one_magnetisation(self) -> bool:
         return self.ansatz.has_one_magnetisation()
@@ -71,20 +78,33 @@ class Projected(MovingAnsatz):
         return self._log_sum(logs) - self._log_sum(cache[1]), (caches, logs)
 
     def _images(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_elements n_sites"]:
-        return x[self.permutations] * self.flips[:, None]
+        summed = np.array(self.summed)
+        return x[self.permutations[summed]] * self.flips[summed, None]
 
     def _moves(self, move: Flip) -> Flip:
         """Site s of x is site g⁻¹(s) of g x; the padding stays."""
-        return Flip(self.inverses[:, move.sites])
+        inverses = jnp.argsort(self.permutations[np.array(self.summed)], axis=1)
+        padding = jnp.full((len(inverses), 1), inverses.shape[1])
+        return Flip(jnp.concatenate([inverses, padding], axis=1)[:, move.sites])
 
     def _log_sum(self, logs: Inexact[Array, " n_elements"]) -> Inexact[Array, ""]:
-        shift = jax.lax.stop_gradient(jnp.max(jnp.real(logs)))
-        if all(weight.imag == 0 and weight.real > 0 for weight in self.weights) and not jnp.iscomplexobj(logs):
-            return jnp.log(jnp.array(self.weights).real.astype(logs.dtype) @ jnp.exp(logs - shift)) + shift
+        highest = jax.lax.stop_gradient(jnp.max(jnp.real(logs)))
+        shift = jnp.where(jnp.isneginf(highest), 0, highest)
+        weights = jnp.array([self.characters[element] for element in self.summed]).conj()
+        if not jnp.iscomplexobj(logs) and all(
+            self.characters[element].imag == 0 and self.characters[element].real > 0 for element in self.summed
+        ):
+            return _log(weights.real.astype(logs.dtype) @ jnp.exp(logs - shift)) + shift
         terms = jnp.exp((logs - shift).astype(jnp.result_type(logs, jnp.complex64)))
-        return jnp.log(jnp.array(self.weights).astype(terms.dtype) @ terms) + shift
+        return _log(weights.astype(terms.dtype) @ terms) + shift
 
     @property
     def is_symmetric(self) -> bool:
         """Whether all characters are 1: the sector of a positive ψ."""
-        return all(abs(weight - 1) < 1e-9 for weight in self.weights)
+        return all(abs(character - 1) < 1e-9 for character in self.characters)
+
+
+def _log(psi: Inexact[Array, ""]) -> Inexact[Array, ""]:
+    """−∞ where ψ is zero, with the derivative 0: one that is not a number would spoil the sum over other samples."""
+    is_zero = psi == 0
+    return jnp.where(is_zero, -jnp.inf, jnp.log(jnp.where(is_zero, 1, psi)))

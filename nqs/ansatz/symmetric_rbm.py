@@ -53,6 +53,9 @@ class SymmetricRBM(Ansatz):
     def accelerated(self, use: Callable[[Ansatz], T]) -> T:
         return self.untied().accelerated(use)
 
+    def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"]:
+        return np.asarray(self.permutations)
+
     def untied(self) -> RBM:
         """The same wave function with free weights: hidden unit (f, g) has the weight W_fi on site g(i)."""
         n_sites = self.filters.shape[1]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Int8, Key
 
+from hamiltonians.symmetry import cell_translations
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.log_cosh import log_cosh
 
@@ -69,6 +70,9 @@ class VisionTransformer(Ansatz):
         z = self.norm(jnp.sum(y, axis=0))
         real, imaginary = self.real_norm(self.output_real(z)), self.imaginary_norm(self.output_imaginary(z))
         return jnp.sum(log_cosh(jax.lax.complex(real, imaginary)))
+
+    def symmetries(self) -> Int[np.ndarray, "n_translations n_sites"]:
+        return cell_translations(self.extent, (self.patch_size,) * len(self.extent))
 
     def _patches(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_patches spins"]:
         split = [length for total in self.extent for length in (total // self.patch_size, self.patch_size)]

@@ -5,6 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int8
 
 from hamiltonians.space import Spins
 from nqs.ansatz.base import Ansatz
@@ -14,6 +15,8 @@ from nqs.sampler.moves import Move
 
 # The chain number whose key belongs to all chains together.
 SHARED = 2**32 - 1
+# Bytes of caches that stay in a processor's own cache from one proposal to the next.
+NEAR = 2**19
 
 
 class Metropolis(Sampler):
@@ -62,22 +65,39 @@ class Metropolis(Sampler):
         return None if reason is None else f"move: {reason}"
 
     def draw(self, ansatz: Ansatz, step_key, chains, x, extra_sweeps):
+        """A few chains at a time, where the caches of all would have to come from memory at each proposal."""
         keys = jax.vmap(lambda chain: jax.random.fold_in(step_key, chain))(chains)
         shared_key = jax.random.fold_in(step_key, SHARED)
         zero = jnp.zeros(())
 
-        def one_sweep(index, state):
-            return sweep(self, ansatz, shared_key, keys, index, state)
+        def of_block(keys, x):
+            def one_sweep(index, state):
+                return sweep(self, ansatz, shared_key, keys, index, state)
 
-        def one_sample(state, index):
-            first = index * self.sweeps + jnp.where(index == 0, 0, extra_sweeps)
-            last = (index + 1) * self.sweeps + extra_sweeps
-            state = jax.lax.fori_loop(first, last, one_sweep, state)
-            return state, state[0]
+            def one_sample(state, index):
+                first = index * self.sweeps + jnp.where(index == 0, 0, extra_sweeps)
+                last = (index + 1) * self.sweeps + extra_sweeps
+                state = jax.lax.fori_loop(first, last, one_sweep, state)
+                return state, state[0]
 
-        state = (x, SamplerInfo(zero, zero))
-        (x, info), samples = jax.lax.scan(one_sample, state, jnp.arange(self.samples_per_chain))
-        return jnp.swapaxes(samples, 0, 1), x, info
+            (x, info), samples = jax.lax.scan(
+                one_sample, (x, SamplerInfo(zero, zero)), jnp.arange(self.samples_per_chain)
+            )
+            return jnp.swapaxes(samples, 0, 1), x, info
+
+        n_blocks = _n_blocks(ansatz, x)
+        if n_blocks == 1:
+            return of_block(keys, x)
+        blocks = keys.reshape(n_blocks, -1), x.reshape(n_blocks, -1, *x.shape[1:])
+        samples, x, info = jax.lax.map(lambda block: of_block(*block), blocks)
+        return jnp.concatenate(samples), jnp.concatenate(x), jax.tree.map(jnp.sum, info)
+
+
+def _n_blocks(ansatz: Ansatz, x: Int8[Array, "n_chains n_sites"]) -> int:
+    """The fewest equal blocks of chains whose caches are near, but none of less than eight chains."""
+    n_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(ansatz.start, x[0])))
+    counts = [n for n in range(1, max(1, len(x) // 8) + 1) if len(x) % n == 0]
+    return next((n for n in counts if len(x) // n * n_bytes <= NEAR), counts[-1])
 
 
 def sweep(sampler: Metropolis, ansatz: Ansatz, shared_key, keys, index, state, beta=1.0):

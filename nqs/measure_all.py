@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.blocks import Blocks
+from nqs.correlations import MAX_SITES, SiteCorrelations
 from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.fidelity import can_be_enumerated, fidelity
@@ -44,24 +46,25 @@ def measure_observables(
     """
     hamiltonian, sampler, communicator = vmc.hamiltonian, vmc.sampler, vmc.communicator
     seed = vmc.seed if seed is None else seed
+    sampling = SamplingPass(hamiltonian.space, sampler, communicator, n_samples, burn_in, is_stopped)
+    blocks, pairs = Blocks(sampler.n_chains, sampling.samples_per_chain), None
     sites: Sequence[int] = ()
     if isinstance(hamiltonian, SpinHamiltonian):
         sites = _checked(region, hamiltonian.space.n_sites)
         local = LocalObservables(hamiltonian)
+        if not local.is_periodic and hamiltonian.space.n_sites <= MAX_SITES:
+            pairs = SiteCorrelations(sampling, local.spin)
     elif region is None:
         local = ParticleObservables(hamiltonian)
     else:
         raise InputError("the region: particles have no sites")
-    sampling = SamplingPass(hamiltonian.space, sampler, communicator, n_samples, burn_in, is_stopped)
-    blocks = Blocks(sampler.n_chains, sampling.samples_per_chain)
-    measured = measure_energy(
-        hamiltonian,
-        ansatz,
-        sampling,
-        stream(seed, MEASURE),
-        vmc.chunk_size,
-        lambda samples: blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size))),
-    )
+
+    def observe(samples: Array) -> None:
+        blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size)))
+        if pairs is not None:
+            pairs.add(np.asarray(samples))
+
+    measured = measure_energy(hamiltonian, ansatz, sampling, stream(seed, MEASURE), vmc.chunk_size, observe)
     if measured is None:
         return None
     sums = blocks.gathered(communicator)
@@ -70,6 +73,8 @@ def measure_observables(
         return measured, dict(sorted(communicator.broadcast_object(found).items()))
     observables = communicator.broadcast_object({} if sums is None else estimates(local, sums, blocks.sizes))
     assert isinstance(hamiltonian, SpinHamiltonian)
+    if pairs is not None:
+        observables["correlation"] = communicator.broadcast_object(pairs.observable())
     overlaps = measure_overlaps(sampling, ansatz, stream(seed, OVERLAPS))
     if overlaps is None:
         return None
