@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hamiltonians.continuum import ContinuumHamiltonian
+from hamiltonians.spin import SpinHamiltonian
 from nqs import optimizer as optimizers
 from nqs import results, run_file, schema
 from nqs.ansatz.base import Ansatz
@@ -24,6 +25,7 @@ from nqs.import_path import look_beside
 from nqs.local_energy import Hamiltonian
 from nqs.optax_chain import chain_of
 from nqs.optimizer import Optimizer
+from nqs.own_ansatz import with_network_keys
 from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.results import Result
@@ -61,7 +63,7 @@ def build_vmc(
     """
     naming = _Naming(name)
     hamiltonian = build_only_hamiltonian(config, name, stored)
-    ansatz = naming("ansatz", lambda: build_ansatz(config, hamiltonian))
+    ansatz = _built_ansatz(config, hamiltonian, name)
     if config.run.init_from is not None and not is_continued:
         ansatz = naming("run", lambda: _initialised(ansatz, Path(config.run.init_from or "")))
     if not is_continued:
@@ -95,13 +97,18 @@ def load(path: Path | str, ansatz: Ansatz | None = None) -> Result:
     if ansatz is None and result.config:
         config = run_file.parse_text(result.config, str(path))
         hamiltonian = build_only_hamiltonian(config, str(path), result)
-        ansatz = _Naming(str(path))("ansatz", lambda: build_ansatz(config, hamiltonian))
+        ansatz = _built_ansatz(config, hamiltonian, str(path))
     if ansatz is None:
         return result
     try:
         return replace(result, ansatz=with_parameters(ansatz, result.final_parameters))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _built_ansatz(config: Config, hamiltonian: Hamiltonian, name: str) -> Ansatz:
+    with_keys = with_network_keys(config, name) if isinstance(hamiltonian, SpinHamiltonian) else config
+    return _Naming(name)("ansatz", lambda: build_ansatz(with_keys, hamiltonian))
 
 
 def with_parameters(ansatz: Ansatz, parameters: dict[str, np.ndarray]) -> Ansatz:
@@ -203,7 +210,7 @@ def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     """With the parameters of a result; a projected wave function takes those of the same one before its projection."""
     try:
         parameters = results.read(path).final_parameters
-        if isinstance(ansatz, Projected) and "ansatz" not in {name.split("/")[0] for name in parameters}:
+        if isinstance(ansatz, Projected) and parameters.keys() != {name for name, *_ in RealView(ansatz).leaves}:
             return eqx.tree_at(lambda projected: projected.ansatz, ansatz, with_parameters(ansatz.ansatz, parameters))
         return with_parameters(ansatz, parameters)
     except InputError as error:

@@ -42,22 +42,19 @@ MAX_PARAMETERS = 10**9
 def build_ansatz(config: Config, hamiltonian: Hamiltonian) -> Ansatz:
     """The ansatz of a configuration, with the initial parameters of its seed."""
     table, key, precision = config.ansatz, stream(config.run.seed, PARAMETERS), config.run.precision
+    _import_module(table)
     if not isinstance(hamiltonian, SpinHamiltonian):
         from nqs.build_particle_ansatz import build_particle_ansatz
 
         return _of_bounded_size(lambda: build_particle_ansatz(table, precision, hamiltonian, key))
     if isinstance(table, schema.ParticleAnsatz):
         raise ValueError(f"kind: {table.__struct_config__.tag} is a wave function of particles, not of spins")
-    n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
-
-    def network() -> Ansatz:
-        if isinstance(table, schema.Autoregressive):
-            return _autoregressive(table, precision, hamiltonian, key)
-        return _network(table, precision, n_sites, lattice, key)
-
-    factors = [] if isinstance(table, schema.PairProduct) else [_of_bounded_size(network)]
+    factors: list[Ansatz] = []
+    if not isinstance(table, schema.PairProduct):
+        factors.append(_of_bounded_size(lambda: _network(table, precision, hamiltonian, key)))
     if getattr(table, "jastrow", False):
-        factors.append(Jastrow(n_sites, key=jax.random.fold_in(key, 1), dtype=precision))
+        options = {"key": jax.random.fold_in(key, 1), "dtype": precision}
+        factors.append(_of_bounded_size(lambda: Jastrow(hamiltonian.space.n_sites, **options)))
     pairing = getattr(table, "pairing", None)
     if pairing is not None:
         factors.append(_pair_product(pairing, precision, hamiltonian, jax.random.fold_in(key, 3)))
@@ -66,6 +63,15 @@ def build_ansatz(config: Config, hamiltonian: Hamiltonian) -> Ansatz:
     if chosen is None:
         return ansatz
     return Projected(ansatz, chosen)
+
+
+def _import_module(table: Any) -> None:
+    """Of a class that is named by its path, before anything is traced: what a module computes is not to be traced."""
+    match table:
+        case schema.Flax():
+            imported(table.module, "module")
+        case schema.Custom() | schema.CustomNetwork():
+            imported(table.path, "kind")
 
 
 def _of_bounded_size(network: Callable[[], Ansatz]) -> Ansatz:
@@ -104,7 +110,8 @@ def _is_zero(ansatz: Projected, x: Int8[Array, "n n_sites"]) -> Bool[Array, ""]:
     return jnp.all(jax.lax.map(ansatz.is_zero, x))
 
 
-def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
+def _network(table: Any, real: str, hamiltonian: SpinHamiltonian, key: jax.Array) -> Ansatz:
+    n_sites, lattice = hamiltonian.space.n_sites, getattr(hamiltonian, "lattice", None)
     complex_or_real = {"float64": "complex128", "float32": "complex64"}[real] if getattr(table, "complex", 0) else real
     match table:
         case schema.RBM():
@@ -129,10 +136,12 @@ def _network(table: Any, real: str, n_sites: int, lattice: Graph | None, key: ja
             return Jastrow(
                 n_sites, key=key, visible_bias=table.visible_bias, dtype=complex_or_real, stddev=table.stddev
             )
+        case schema.Autoregressive():
+            return _autoregressive(table, real, hamiltonian, key)
         case schema.Flax():
             return FlaxAnsatz(imported(table.module, "module")(**table.arguments), n_sites, key=key)
         case _:
-            return made(table, (Ansatz,), n_sites, key=key)
+            return made(table, (Ansatz,), n_sites, key=key, other_keys=schema.NETWORK_KEYS)
 
 
 def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:

@@ -10,6 +10,7 @@ from hamiltonians.spin import SpinHamiltonian
 from nqs.build import build_only_hamiltonian
 from nqs.build_ansatz import build_sector
 from nqs.errors import InputError
+from nqs.own_ansatz import with_network_keys
 from nqs.results import Result
 from nqs.schema import Config
 
@@ -64,8 +65,9 @@ def _particle_lines(hamiltonian: ContinuumHamiltonian, n_levels: int) -> Iterato
 def _sector_lines(config: Config, name: str, hamiltonian: SpinHamiltonian, n_levels: int) -> Iterator[str]:
     """The levels of the sector of the ansatz, where it has one that is small enough."""
     size = n_states(hamiltonian.space)
+    table = with_network_keys(config, name).ansatz
     try:
-        sector = build_sector(config.ansatz, hamiltonian)
+        sector = build_sector(table, hamiltonian)
         if sector is None:
             return
         if size > MAX_STATES or size * len(sector.flips) > MAX_IMAGES:

@@ -34,32 +34,49 @@ def imported(path: str, key: str) -> Any:
         ) from error
 
 
-def made(table: schema.Custom, bases: tuple[type[T], ...], *arguments: Any, **options: Any) -> T:
-    """An object of a class of the user, with the keys of its table.
+def made(
+    table: schema.Custom | schema.CustomNetwork,
+    bases: tuple[type[T], ...],
+    *arguments: Any,
+    other_keys: tuple[str, ...] = (),
+    **options: Any,
+) -> T:
+    """An object of a class of the user, with the arguments in its table, which may have other keys as well.
 
     Raises `ValueError` naming the key if it is none of the `bases`, or if it has no such key or needs another one.
     """
-    kind = imported(table.path, "kind")
-    if not (isinstance(kind, type) and issubclass(kind, bases)):
-        allowed = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
-        raise ValueError(f"kind: {table.path!r} is not a class of {allowed}")
-    check_keys(kind, table.arguments, len(arguments), options)
+    kind = own_class(table.path, bases)
+    check_keys(kind, table.arguments, len(arguments), options, other_keys)
     return kind(*arguments, **options, **table.arguments)
 
 
+def own_class(path: str, bases: tuple[type[T], ...]) -> type[T]:
+    """The class of the user at a path; `ValueError` if it is none of the `bases`."""
+    kind = imported(path, "kind")
+    if not (isinstance(kind, type) and issubclass(kind, bases)):
+        allowed = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
+        raise ValueError(f"kind: {path!r} is not a class of {allowed}")
+    return kind
+
+
 def check_keys(
-    called: Callable[..., Any], given: Collection[str], n_arguments: int = 0, options: Container[str] = ()
+    called: Callable[..., Any],
+    given: Collection[str],
+    n_arguments: int = 0,
+    options: Container[str] = (),
+    other_keys: Collection[str] = (),
 ) -> None:
     """Refuse keys that are not arguments of what is called, beside the first `n_arguments` and the `options`.
 
-    Raises `ValueError` naming the key, also if one is missing.
+    Raises `ValueError` naming the key, also if one is missing. `other_keys` are those that the table may have as well.
     """
     parameters = list(inspect.signature(called).parameters.values())[n_arguments:]
     keys = {one.name: one.default for one in parameters if one.kind in NAMED and one.name not in options}
     takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
     for key in given:
         if key not in keys and not takes_any:
-            raise ValueError(f"{key}: no such key{suggestion(key, list(keys))}; allowed: {listed(keys) or 'none'}")
+            allowed = list(dict.fromkeys([*keys, *other_keys]))
+            raise ValueError(f"{key}: no such key{suggestion(key, allowed)}; allowed: {listed(allowed) or 'none'}")
     for key, default in keys.items():
         if default is inspect.Parameter.empty and key not in given:
             raise ValueError(f"{key}: missing, and it has no default")

@@ -49,8 +49,8 @@ def resolved(config: Config, name: str) -> Config:
         system = _resolve_couplings(system, wrong)
     if isinstance(ansatz, schema.Autoregressive):
         ansatz = _resolve_autoregressive(ansatz, wrong)
-    elif isinstance(sampler, schema.Direct) and not isinstance(ansatz, schema.Custom):
-        wrong("sampler.kind", 'direct sampling needs an ansatz of kind "autoregressive"; others take "metropolis"')
+    if isinstance(sampler, schema.Direct):
+        _check_normalised(ansatz, wrong)
     is_known = isinstance(system, schema.OnLattice | schema.PauliStrings | schema.SherringtonKirkpatrick)
     if isinstance(sampler, schema.Metropolis) and is_known and getattr(system, "operator", None) is None:
         sampler = _resolve_moves(sampler, total_sz, on_lattice, wrong)
@@ -185,6 +185,14 @@ def _resolve_autoregressive(ansatz: schema.Autoregressive, wrong: Wrong) -> sche
             wrong("ansatz.activation", "gated recurrent units have their own")
         return replace(ansatz, widths=ansatz.widths or (32,))
     return replace(ansatz, widths=ansatz.widths or (64,), activation=ansatz.activation or "tanh")
+
+
+def _check_normalised(ansatz: Any, wrong: Wrong) -> None:
+    if not isinstance(ansatz, schema.Autoregressive | schema.Custom):
+        wrong("sampler.kind", 'direct sampling needs an ansatz of kind "autoregressive"; others take "metropolis"')
+    if keys := schema.network_keys(ansatz):
+        names = listed(f"ansatz.{key}" for key in keys)
+        wrong("sampler.kind", f'with {names} psi is not normalised and cannot be sampled directly; use "metropolis"')
 
 
 def _resolve_moves(

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from nqs.errors import InputError
 from nqs.resolve import resolved
-from nqs.schema import Config
+from nqs.schema import NETWORK_KEYS, Config
 from nqs.schema_errors import explain, struct_at
 
 # Keys of [run] that a continuation may change.
@@ -133,10 +133,11 @@ def put(content: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_sampler(content: dict[str, Any]) -> dict[str, Any]:
-    """An autoregressive ansatz is sampled directly unless the file says otherwise."""
+    """An autoregressive ansatz that is alone, and so normalised, is sampled directly unless the file says otherwise."""
     ansatz, sampler = content.get("ansatz"), content.get("sampler", {})
-    is_autoregressive = isinstance(ansatz, dict) and ansatz.get("kind") == "autoregressive"
-    if not is_autoregressive or not isinstance(sampler, dict):
+    if not isinstance(ansatz, dict) or not isinstance(sampler, dict) or ansatz.get("kind") != "autoregressive":
+        return content
+    if any(ansatz.get(key, False) is not False for key in NETWORK_KEYS):
         return content
     return {**content, "sampler": {"kind": "direct", **sampler}}
 

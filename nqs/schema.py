@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from nqs.schema_ansatz import NETWORK_KEYS as NETWORK_KEYS
 from nqs.schema_ansatz import RBM as RBM
 from nqs.schema_ansatz import Autoregressive as Autoregressive
 from nqs.schema_ansatz import Convolutional as Convolutional
+from nqs.schema_ansatz import CustomNetwork as CustomNetwork
 from nqs.schema_ansatz import FeedForward as FeedForward
 from nqs.schema_ansatz import Flax as Flax
 from nqs.schema_ansatz import Jastrow as Jastrow
@@ -18,6 +20,7 @@ from nqs.schema_ansatz import Pairing as Pairing
 from nqs.schema_ansatz import PairProduct as PairProduct
 from nqs.schema_ansatz import Sector as Sector
 from nqs.schema_ansatz import VisionTransformer as VisionTransformer
+from nqs.schema_ansatz import network_keys as network_keys
 from nqs.schema_optimizer import SGD as SGD
 from nqs.schema_optimizer import SR as SR
 from nqs.schema_optimizer import Adam as Adam

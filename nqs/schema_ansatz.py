@@ -1,8 +1,9 @@
 """The wave functions of a run file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
+from msgspec.structs import fields
 
 from nqs.schema_table import Count, Kind, NonNegative, Positive, Table
 
@@ -37,13 +38,24 @@ class Pairing(Table, frozen=True, kw_only=True):
     stddev: Stddev = 0.01
 
 
-class Network(Kind, frozen=True, kw_only=True):
+class Projectable(Kind, frozen=True, kw_only=True):
     sector: Annotated[Sector | None, Meta(description="project on momentum, point_group, spin_flip; none")] = None
+
+
+class Network(Projectable, frozen=True, kw_only=True):
     jastrow: Annotated[bool, Meta(description="multiply by a two-body Jastrow factor")] = False
     pairing: Annotated[
         Pairing | None,
         Meta(description="multiply by a pair-product state: symmetry, unit_cell, stddev; none"),
     ] = None
+
+
+NETWORK_KEYS = tuple(field.name for field in fields(Network))
+
+
+def network_keys(table: Any) -> list[str]:
+    """Those of the keys that all networks have which say something in this table: the factors and the projection."""
+    return [key for key in NETWORK_KEYS if getattr(table, key, None)]
 
 
 class PairProduct(Network, tag="pair_product", frozen=True, kw_only=True):
@@ -105,7 +117,7 @@ class VisionTransformer(Network, tag="vit", frozen=True, kw_only=True):
     patch_size: Annotated[Count, Meta(description="sites along each axis, a divisor of every length")] = 2
 
 
-class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
+class Jastrow(Projectable, tag="jastrow", frozen=True, kw_only=True):
     """Two-body Jastrow factor alone: log psi = sum V x x + sum a x."""
 
     visible_bias: Annotated[bool, Meta(description="include the term sum a x")] = False
@@ -113,8 +125,8 @@ class Jastrow(Kind, tag="jastrow", frozen=True, kw_only=True):
     stddev: Stddev = 0.01
 
 
-class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
-    """Normalised product of conditionals, psi(x) = prod psi_i(x_i | x_<i), sampled directly."""
+class Autoregressive(Network, tag="autoregressive", frozen=True, kw_only=True):
+    """Normalised product of conditionals, psi(x) = prod psi_i(x_i | x_<i), sampled directly if it is alone."""
 
     network: Annotated[
         Literal["dense", "recurrent"], Meta(description="masked dense layers, or gated recurrent units along the sites")
@@ -128,3 +140,10 @@ class Autoregressive(Kind, tag="autoregressive", frozen=True, kw_only=True):
     local_fields: Annotated[
         bool, Meta(description="sum_{j<i} J_ij x_j as an input of site i, of a Hamiltonian with couplings J")
     ] = False
+
+
+class CustomNetwork(Network, frozen=True, kw_only=True):
+    """A class of the user with its arguments, once it is known which keys of its table are those."""
+
+    path: str
+    arguments: dict[str, Any]

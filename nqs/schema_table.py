@@ -21,7 +21,7 @@ class Kind(Table, tag_field="kind", frozen=True, kw_only=True):
 
 
 class Custom(Kind, tag="custom", frozen=True, kw_only=True):
-    """A class of your own: write kind = "module:Class" and its keyword arguments as keys."""
+    """A class of your own: write kind = "module:Class" and its keyword arguments as keys, beside those of networks."""
 
     path: Annotated[
         str, Meta(description='"module:Class", from the folder of the run file, from here or an installed package')

@@ -6,9 +6,13 @@ import hashlib
 import inspect
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import equinox as eqx
+import jax
 
 OWN = ("nqs", "hamiltonians")
 
@@ -18,13 +22,14 @@ def user_sources(hamiltonian: Any, ansatz: Any) -> dict[str, str]:
 
     The files are that of the class, or of the module that an operator was `defined_in`, and those of the modules in
     its package or folder that it imports, each of these below a line with its name. Classes of this package and of
-    installed ones, which have a version, are left out, as are those without a file.
+    installed ones, which have a version, are left out, as are those without a file; a product or a projection of this
+    package stands for the classes in it.
     """
     operator = sys.modules.get(getattr(hamiltonian, "defined_in", ""))
-    origins = {"hamiltonian": operator or type(hamiltonian), "ansatz": type(getattr(ansatz, "module", ansatz))}
+    of_hamiltonian = [_source(operator or type(hamiltonian))]
     found = {}
-    for name, origin in origins.items():
-        if text := _source(origin):
+    for name, texts in (("hamiltonian", of_hamiltonian), ("ansatz", _ansatz_sources(ansatz))):
+        if text := "\n".join(dict.fromkeys(texts)):
             found |= {f"{name}_source": text, f"{name}_sha256": hashlib.sha256(text.encode()).hexdigest()}
     return found
 
@@ -33,6 +38,15 @@ def changed_sources(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Which of the classes, "hamiltonian" or "ansatz", have another source than in an earlier launch."""
     hashes = [key for key in now if key.endswith("_sha256")]
     return [key.removesuffix("_sha256") for key in hashes if before.get(key, now[key]) != now[key]]
+
+
+def _ansatz_sources(ansatz: eqx.Module) -> Iterator[str]:
+    if text := _source(type(getattr(ansatz, "module", ansatz))):
+        yield text
+        return
+    for part in jax.tree.leaves(ansatz, is_leaf=lambda node: isinstance(node, eqx.Module) and node is not ansatz):
+        if isinstance(part, eqx.Module):
+            yield from _ansatz_sources(part)
 
 
 @functools.cache

@@ -64,6 +64,10 @@ def netket_rbm(dtype: type) -> FlaxAnsatz:
     return FlaxAnsatz(model, N_SITES, key=jax.random.key(2))
 
 
+def masked_dense(total_sz: float | None = None, phase: bool = False) -> MaskedDense:
+    return MaskedDense(Spins(N_SITES, total_sz), (7, 5), key=jax.random.key(6), phase=phase)
+
+
 def pair_product(n_sites: int = N_SITES) -> PairProduct:
     """Any two sites have an amplitude of their own."""
     start = np.zeros((n_sites, n_sites))
@@ -84,18 +88,21 @@ ANSATZE: dict[str, Callable[[], Ansatz]] = {
     "vit": lambda: VisionTransformer((N_SITES,), 1, 4, 2, 2, key=jax.random.key(6)),
     "jastrow_visible": lambda: Jastrow(N_SITES, key=jax.random.key(4), visible_bias=True, stddev=0.3),
     "jastrow_rbm_complex": lambda: Product((rbm("complex128"), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
+    "jastrow_projected": lambda: Projected(ANSATZE["jastrow_visible"](), sector(RING, N_SITES, (0,))),
     "ffn_log_cosh": lambda: feed_forward("log_cosh"),
     "ffn_tanh_phase": lambda: feed_forward("tanh", phase=True),
     "ffn_gelu_phase": lambda: feed_forward("gelu", phase=True),
     "ffn_silu": lambda: feed_forward("silu"),
     "ffn_relu_phase": lambda: feed_forward("relu", phase=True),
-    "masked_dense": lambda: MaskedDense(Spins(N_SITES), (7, 5), key=jax.random.key(6)),
+    "masked_dense": lambda: masked_dense(),
     "masked_dense_phase_fields": lambda: MaskedDense(
         Spins(N_SITES), (6,), key=jax.random.key(6), activation="tanh", phase=True, couplings=COUPLINGS
     ),
     "recurrent_phase_fields": lambda: Recurrent(
         Spins(N_SITES), (3, 2), key=jax.random.key(6), phase=True, couplings=COUPLINGS
     ),
+    "masked_dense_jastrow": lambda: Product((masked_dense(), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
+    "masked_dense_projected": lambda: Projected(masked_dense(phase=True), sector(RING, N_SITES, (0,), "A1", 1)),
     "flax": lambda: netket_rbm(float),
     "flax_complex": lambda: netket_rbm(complex),
 }
@@ -106,6 +113,17 @@ SINGLETS: dict[str, Callable[[], Ansatz]] = {
     "pair_product_rbm": lambda: Product((rbm(), pair_product())),
     "pair_product_rbm_complex": lambda: Product((rbm("complex128"), pair_product())),
     "pair_product_projected": lambda: Projected(pair_product(), sector(RING, N_SITES, (3,), None, -1)),
+}
+
+
+# Others of that kind, which are no singlets.
+BALANCED: dict[str, Callable[[], Ansatz]] = {
+    "masked_dense_jastrow": lambda: Product((masked_dense(0.0), Jastrow(N_SITES, key=jax.random.key(4), stddev=0.3))),
+    "masked_dense_projected": lambda: Projected(masked_dense(0.0, phase=True), sector(RING, N_SITES, (3,), None, -1)),
+    "masked_dense_pair_product": lambda: Product((masked_dense(0.0), pair_product())),
+    "recurrent_projected": lambda: Projected(
+        Recurrent(Spins(N_SITES, 0.0), (3,), key=jax.random.key(6)), sector(RING, N_SITES, (0,))
+    ),
 }
 
 

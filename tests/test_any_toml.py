@@ -16,7 +16,7 @@ from nqs.driver import VMC
 from nqs.errors import InputError, RunError
 from nqs.parallel import Communicator
 from nqs.run_file import parse_text
-from nqs.schema import Config, Custom, ParticleAnsatz
+from nqs.schema import NETWORK_KEYS, Config, Custom, ParticleAnsatz
 from nqs.schema_particles import Spinful
 
 NUMBERS = st.one_of(
@@ -29,11 +29,22 @@ OF_PARTICLES = (Spinful, ParticleAnsatz)
 
 # Keys that name files, which there are none of, and keys whose right values depend on others.
 FILES = ("edges", "couplings", "init_from", "operator", "arguments")
-DEPENDENT = ("twist", "cell", "softening", "core_diameter", "density", "move", "pairs", "total_sz", "marshall")
-GIVEN = ("extent", "strings")
+DEPENDENT = (
+    "twist",
+    "cell",
+    "softening",
+    "core_diameter",
+    "density",
+    "move",
+    "pairs",
+    "total_sz",
+    "marshall",
+    "pairing",
+)
+GIVEN = ("extent", "strings", "n_sites")
 CHAIN = [{"transform": "clip_by_global_norm", "max_norm": 1.0}, {"transform": "scale_by_adam"}]
-RIGHT = {"n_up": 1, "n_down": 1, "strings": {"XXII": 0.5, "IIZZ": -1.0}, "n_sites": 4, "instance": 3, "chain": CHAIN}
-MOVES = ("flip", "exchange", "global_flip")
+STRINGS = {"XXII": 0.5, "IIZZ": -1.0}
+RIGHT = {"n_up": 1, "n_down": 1, "strings": STRINGS, "n_sites": 4, "instance": 3, "chain": CHAIN, "roll_back": 2.0}
 AXES = {"chain": 1, "cubic": 3}
 
 
@@ -81,8 +92,10 @@ def make_agree(table: dict[str, Any]) -> None:
     """Lengths of a lattice as it has axes, and a sampler that the ansatz can be sampled by."""
     if "extent" in table:
         table["extent"] = [4] if (n_axes := AXES.get(table.get("lattice", "chain"), 2)) == 1 else [2] * n_axes
-    if "ansatz" in table and "sampler" in table:
-        is_direct = table["ansatz"]["kind"] == "autoregressive"
+    if "sampler" in table:
+        ansatz = table.get("ansatz", {"kind": "rbm"})
+        is_alone = all(ansatz.get(key, False) is False for key in NETWORK_KEYS)
+        is_direct = ansatz["kind"] == "autoregressive" and is_alone
         table["sampler"] = {"kind": "direct" if is_direct else "metropolis", "n_samples": 4, "n_chains": 4}
 
 

@@ -246,7 +246,7 @@ def test_a_run_file_is_run_and_continued_bit_for_bit(tmp_path: Path, monkeypatch
 
 def test_what_cannot_be_sampled_directly_is_refused():
     hamiltonian = Heisenberg(Lattice("chain", (6,)))
-    with pytest.raises(InputError, match=r"sampler\.kind: direct sampling needs an autoregressive ansatz; RBM takes"):
+    with pytest.raises(InputError, match=r"sampler\.kind: direct sampling needs an autoregressive ansatz alone; RBM"):
         nqs.VMC(hamiltonian, nqs.RBM(6, key=KEY), Direct(), nqs.sgd(0.1))
     with pytest.raises(InputError, match=r"sampler\.kind: direct sampling gives configurations of"):
         nqs.VMC(hamiltonian, MaskedDense(Spins(6), key=KEY), Direct(), nqs.sgd(0.1))

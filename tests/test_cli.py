@@ -142,4 +142,4 @@ def test_exact_levels_of_the_sector_and_a_sector_that_is_empty(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any("E0 = -1.0000000000" in line and "in the sector of the ansatz" in line for line in lines)
     assert call("run", "ring.toml", "--ansatz.symmetry", "translation") == 2
-    assert "[ansatz] sector: psi is zero there" in capsys.readouterr().err
+    assert "[ansatz] sector: the symmetries that the ansatz has itself" in capsys.readouterr().err

@@ -43,6 +43,9 @@ CASES = {
     "masked_dense_phase_fields": lambda: MaskedDense(
         Spins(N_SITES), (9,), key=jax.random.key(0), phase=True, couplings=Couplings(gaussian_couplings(N_SITES, 1))
     ),
+    "masked_dense_jastrow": lambda: Product((CASES["masked_dense"](), CASES["jastrow"]())),
+    "masked_dense_projected": lambda: Projected(CASES["masked_dense"](), sector(RING, N_SITES, (0,), None, 1)),
+    "jastrow_projected": lambda: Projected(CASES["jastrow_complex_visible"](), sector(RING, N_SITES, (0,), None, 1)),
     "replicas": lambda: Replicas(
         RBM(N_SITES // 2, 1.0, key=jax.random.key(0), dtype="complex128"),
         Spins(N_SITES // 2),

@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 from launching import call, nqs
 
-from nqs import results
-from nqs.build import load
-
-MODULE = """
+from hamiltonians.exact_sector import sector_levels
 from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
-from nqs import RBM
+from hamiltonians.sector import sector
+from nqs import load, results
+from nqs.ansatz.projected import Projected
+
+MODULE = """
+import jax.numpy as jnp
+from flax import linen as nn
+
+from hamiltonians.ising import TransverseIsing
+from hamiltonians.lattice import Lattice
+from nqs import RBM, Ansatz
 
 
 class Ring(TransverseIsing):
@@ -23,8 +30,34 @@ class Ring(TransverseIsing):
 
 class Machine(RBM):
     def __init__(self, n_sites: int, width: int = 1, *, key):
-        super().__init__(n_sites, width, key=key)
+        super().__init__(n_sites, width, key=key, stddev=0.3)
+
+
+class Tall(Machine):
+    def __init__(self, n_sites: int, jastrow: int, width: int = 1, *, key):
+        super().__init__(n_sites, width * jastrow, key=key)
+
+
+class Twice(Ansatz):
+    ansatz: Machine
+
+    def __init__(self, n_sites: int, *, key):
+        self.ansatz = Machine(n_sites, key=key)
+
+    def __call__(self, x):
+        return 2 * self.ansatz(x)
+
+
+ONES = jnp.ones(4)
+
+
+class Flat(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(x * ONES)[:, 0]
 """
+
+KEYS = "width = 2\njastrow = true\nsector = {momentum = [0], spin_flip = -1}\n"
 
 OPERATOR = """
 import netket as nk
@@ -89,6 +122,59 @@ def test_the_source_is_kept_with_each_launch_and_a_change_is_noticed(models, cap
     assert "the source of the hamiltonian has changed since the last launch" in capsys.readouterr().err
 
 
+def test_the_keys_of_networks_are_those_of_a_class_as_well(models, capsys):
+    """A factor and a sector; the source is still that of the class."""
+    (models.parent / "ring.toml").write_text(RUN.format(name=models.stem).replace("width = 2\n", KEYS))
+    assert call("exact", "mine/ring.toml") == 0
+    hamiltonian = TransverseIsing(Lattice("chain", (4,)))
+    (level,) = sector_levels(hamiltonian, sector(hamiltonian.lattice, 4, (0,), None, -1), 1)
+    assert f"{level:.10f}  (unit of J, in the sector of the ansatz)" in capsys.readouterr().out
+    assert call("run", "mine/ring.toml") == 0
+    path = models.parents[1] / "results" / "ring.h5"
+    assert results.read(path).provenance[0]["ansatz_source"] == MODULE
+    loaded = load(path).ansatz
+    assert isinstance(loaded, Projected)
+    assert [type(factor).__name__ for factor in loaded.ansatz.factors] == ["Machine", "Jastrow"]
+    assert loaded.ansatz.factors[0].weights.shape == (4, 8)
+    assert call("run", path, "--run.output", "other.h5", "--ansatz.arguments.jastrow", "false") == 0
+    assert type(load("other.h5").ansatz.ansatz).__name__ == "Machine"
+
+
+def test_an_argument_of_such_a_name_is_that_of_the_class(models):
+    text = RUN.format(name=models.stem).replace("Machine", "Tall").replace("width = 2", "jastrow = 3")
+    (models.parent / "ring.toml").write_text(text)
+    assert call("run", "mine/ring.toml") == 0
+    assert type(ansatz := load(models.parents[1] / "results" / "ring.h5").ansatz).__name__ == "Tall"
+    assert ansatz.weights.shape == (4, 12)
+
+
+def test_a_projection_starts_from_the_class_before_it_whatever_the_names_of_its_fields(models):
+    """One that is called as that of a projection."""
+    text = RUN.format(name=models.stem).replace("Machine", "Twice").replace("width = 2\n", "")
+    (models.parent / "ring.toml").write_text(text)
+    (models.parent / "sector.toml").write_text(text.replace('Twice"', 'Twice"\nsector = {spin_flip = 1}'))
+    assert call("run", "mine/ring.toml") == 0
+    for name, before in (("b.h5", "results/ring.h5"), ("c.h5", "b.h5")):
+        keys = ("--run.steps", "0", "--run.output", name, "--run.init_from", before)
+        assert call("run", "mine/sector.toml", *keys) == 0
+    first, *projected = (load(name).ansatz for name in ("results/ring.h5", "b.h5", "c.h5"))
+    for ansatz in projected:
+        assert isinstance(ansatz, Projected)
+        np.testing.assert_array_equal(ansatz.ansatz.ansatz.weights, first.ansatz.weights)
+
+
+def test_what_a_module_computes_is_computed_before_the_network_is_traced(models):
+    """As the modules of NetKet do."""
+    text = RUN.replace(":Ring", ":Flat").format(name=models.stem)
+    system = '"transverse_ising"\nextent = [4]'
+    text = text.replace(f'"{models.stem}:Flat"\nn_sites = 4', system)
+    keys = f'"flax"\nmodule = "{models.stem}:Flat"\njastrow = true'
+    text = text.replace(f'"{models.stem}:Machine"\nwidth = 2', keys)
+    (models.parent / "ring.toml").write_text(text)
+    assert call("run", "mine/ring.toml") == 0
+    assert results.read(models.parents[1] / "results" / "ring.h5").provenance[0]["ansatz_source"] == MODULE
+
+
 def test_modules_that_a_class_uses_are_kept_with_it(models, capsys):
     """Those in its folder, in turn, also where a number only is taken from one; no library on the path."""
     fields, units, library = (f"{name}_{models.stem}" for name in ("fields", "units", "library"))
@@ -137,7 +223,16 @@ def test_every_rank_finds_the_module_beside_the_run_file(models):
             "[hamiltonian] fiels: no such key, did you mean field?; allowed: n_",
         ),
         ("n_sites = 4", "field = 2.0", "[hamiltonian] n_sites: missing, and it has no default"),
-        ("width = 2", "n_sites = 2", "[ansatz] n_sites: no such key; allowed: width"),
+        ("width = 2", "n_sites = 2", "[ansatz] n_sites: no such key; allowed: width, sector, jastrow, pairing"),
+        ("width = 2", "jastrw = true", "[ansatz] jastrw: no such key, did you mean jastrow?; allowed: width, sector"),
+        ("width = 2", "jastrow = 2", "[ansatz] jastrow: expected bool, got int"),
+        (
+            "width = 2",
+            "sector = {{momenta = [0]}}",
+            "[ansatz.sector] momenta: no such key, did you mean momentum?; allowed: momentum, point_group, spin_flip",
+        ),
+        ("width = 2", "sector = {{momentum = [0, 0]}}", "[ansatz] sector: a chain lattice needs 1 momenta, not 2"),
+        (':Machine"\nwidth = 2', ':Lattice"\njastrow = true', "[ansatz] kind: '{name}:Lattice' is not a class of"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(models, capsys, old, new, message):

@@ -85,7 +85,33 @@ WRONG_FILES = [
     (RING + '[sampler]\nkind = "direct"', '[sampler] kind: direct sampling needs an ansatz of kind "autoregressive"'),
     (RING + AUTOREGRESSIVE + "[sampler]\nsweeps = 2", "[sampler] sweeps: no such key; allowed: n_chains, n_samples"),
     (RING + AUTOREGRESSIVE + "[sampler]\nn_chains = 100", "1024 is not a multiple of n_chains = 100; 1000 is"),
-    (RING + AUTOREGRESSIVE + "sector = {momentum = [0]}", "[ansatz] sector: no such key"),
+    (
+        RING + AUTOREGRESSIVE + 'jastrow = true\n[sampler]\nkind = "direct"',
+        "wrong.toml: [sampler] kind: with ansatz.jastrow psi is not normalised and cannot be sampled directly; "
+        'use "metropolis"\n',
+    ),
+    (
+        RING + AUTOREGRESSIVE + 'jastrow = true\nsector = {}\n[sampler]\nkind = "direct"',
+        "[sampler] kind: with ansatz.sector, ansatz.jastrow psi is not normalised",
+    ),
+    (RING + AUTOREGRESSIVE + "sector = {momentum = [0, 0]}", "[ansatz] sector: a chain lattice needs 1 momenta, not 2"),
+    (
+        RING + AUTOREGRESSIVE + "sector = {momenta = [0]}",
+        "[ansatz.sector] momenta: no such key, did you mean momentum",
+    ),
+    (RING + AUTOREGRESSIVE + "jastrow = 1", "[ansatz] jastrow: expected bool, got int"),
+    (SPINS + "total_sz = 1\n" + AUTOREGRESSIVE + "sector = {spin_flip = 1}", "[ansatz] sector: the flip of all spins"),
+    (RING + '[ansatz]\nkind = "jastrow"\nsector = {spin_flip = -1}', "[ansatz] sector: psi is zero there to rounding"),
+    (
+        '[hamiltonian]\nkind = "trap"\nn_up = 1\nn_down = 1\n[ansatz]\nkind = "nqs.ansatz.hard_core:HardCore"\n'
+        "jastrow = true",
+        "[ansatz] jastrow: no such key; allowed: ",
+    ),
+    (RING + '[ansatz]\nkind = "jastrow"\njastrow = true', "[ansatz] jastrow: no such key; allowed: sector,"),
+    (
+        RING.replace("[6]", "[100000]") + "[ansatz]\nalpha = 1e-5\njastrow = true",
+        "[ansatz] 5e+09 parameters are more than 1e+09",
+    ),
     (RING + AUTOREGRESSIVE + "local_fields = true", "[ansatz] local_fields: this Hamiltonian has no couplings"),
     (RING + AUTOREGRESSIVE + 'network = "recurent"', "did you mean recurrent?"),
     (RING + AUTOREGRESSIVE + 'network = "recurrent"\nactivation = "tanh"', "[ansatz] activation: gated recurrent"),

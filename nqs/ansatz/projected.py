@@ -88,16 +88,23 @@ class Projected(MovingAnsatz):
         return Flip(jnp.concatenate([inverses, padding], axis=1)[:, move.sites])
 
     def _log_sum(self, logs: Inexact[Array, " n_elements"]) -> Inexact[Array, ""]:
-        shift = jax.lax.stop_gradient(jnp.max(jnp.real(logs)))
+        highest = jax.lax.stop_gradient(jnp.max(jnp.real(logs)))
+        shift = jnp.where(jnp.isneginf(highest), 0, highest)
         weights = jnp.array([self.characters[element] for element in self.summed]).conj()
         if not jnp.iscomplexobj(logs) and all(
             self.characters[element].imag == 0 and self.characters[element].real > 0 for element in self.summed
         ):
-            return jnp.log(weights.real.astype(logs.dtype) @ jnp.exp(logs - shift)) + shift
+            return _log(weights.real.astype(logs.dtype) @ jnp.exp(logs - shift)) + shift
         terms = jnp.exp((logs - shift).astype(jnp.result_type(logs, jnp.complex64)))
-        return jnp.log(weights.astype(terms.dtype) @ terms) + shift
+        return _log(weights.astype(terms.dtype) @ terms) + shift
 
     @property
     def is_symmetric(self) -> bool:
         """Whether all characters are 1: the sector of a positive ψ."""
         return all(abs(character - 1) < 1e-9 for character in self.characters)
+
+
+def _log(psi: Inexact[Array, ""]) -> Inexact[Array, ""]:
+    """−∞ where ψ is zero, with the derivative 0: one that is not a number would spoil the sum over other samples."""
+    is_zero = psi == 0
+    return jnp.where(is_zero, -jnp.inf, jnp.log(jnp.where(is_zero, 1, psi)))

@@ -30,7 +30,7 @@ class Direct(Sampler):
     def error(self, ansatz: Ansatz, space: Spins) -> str | None:
         if not isinstance(ansatz, Autoregressive):
             name = type(ansatz).__name__
-            return f'kind: direct sampling needs an autoregressive ansatz; {name} takes "metropolis"'
+            return f'kind: direct sampling needs an autoregressive ansatz alone; {name} takes "metropolis"'
         if ansatz.space != space:
             return f"kind: direct sampling gives configurations of {ansatz.space}, not of {space}"
         return None
