@@ -6,7 +6,8 @@
 The relative error is (E − E_exact)/|E_exact|. Published: the weights released with G. Carleo and M. Troyer, Science
 355, 602 (2017), evaluated anew; that of 10 x 10 sites at alpha = 8. Exact energies without a closed form are of
 Lanczos, that of 10 x 10 sites of quantum Monte Carlo (-0.671549 per site; both as in the varbench repository). Of the
-J1-J2 model the published one is that of an RBM with pairs and projections there (390a21e). The other sector of the ring is to reach 1e-3 of the gap of 0.2179 to the ground state.
+J1-J2 model the published one is that of an RBM with pairs and projections there (390a21e). The other sector of the
+ring is to reach 1e-3 of the gap of 0.2179 to the ground state.
 """
 
 import argparse
