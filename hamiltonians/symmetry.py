@@ -23,6 +23,8 @@ def symmetry_group(
     moves = translations(lattice, unit_cell)
     if kind == "translation":
         return moves
+    if unit_cell is not None:
+        raise ValueError('unit_cell: it goes with symmetry = "translation"')
     return np.unique(np.concatenate([moves[:, element] for element in point_group(lattice)]), axis=0)
 
 

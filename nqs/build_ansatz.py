@@ -146,15 +146,15 @@ def _network(table: Any, real: str, hamiltonian: SpinHamiltonian, key: jax.Array
 
 def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
     options = {"visible_bias": table.visible_bias, "dtype": dtype, "stddev": table.stddev}
-    _check_unit_cell(table)
     if table.symmetry == "none":
+        _check_no_unit_cell(table)
         return RBM(n_sites, table.alpha, key=key, **options)
     group = symmetry_group(lattice, table.symmetry, table.unit_cell)
     return SymmetricRBM(group, _n_filters(table.alpha, group), key=key, **options)
 
 
-def _check_unit_cell(table: schema.RBM | schema.Pairing) -> None:
-    if table.unit_cell is not None and table.symmetry != "translation":
+def _check_no_unit_cell(table: schema.RBM | schema.Pairing) -> None:
+    if table.unit_cell is not None:
         raise ValueError('unit_cell: it goes with symmetry = "translation"')
 
 
@@ -169,8 +169,9 @@ def _pair_product(table: schema.Pairing, dtype: str, hamiltonian: SpinHamiltonia
         raise ValueError(f"pairing: {n_sites} sites have more than {MAX_PARAMETERS:.0e} pairs")
     group, options = np.arange(n_sites)[None], {"key": key, "dtype": dtype, "stddev": table.stddev}
     try:
-        _check_unit_cell(table)
-        if table.symmetry == "translation":
+        if table.symmetry == "none":
+            _check_no_unit_cell(table)
+        else:
             group = symmetry_group(lattice, table.symmetry, table.unit_cell)
     except ValueError as error:
         raise ValueError(f"pairing.{error}") from error

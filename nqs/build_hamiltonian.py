@@ -88,7 +88,10 @@ def _of_operator(path: str, arguments: dict[str, Any] | None) -> PauliStrings:
             check_keys(found, arguments or {})
         except ValueError as error:
             raise ValueError(f"arguments.{error}") from error
-        found = found(**(arguments or {}))
+        try:
+            found = found(**(arguments or {}))
+        except Exception as error:  # whatever it raises
+            raise ValueError(f"operator: {path!r} raises {type(error).__name__}, {error}") from error
     if not is_operator(found):
         given = type(found).__name__
         raise ValueError(f"operator: {path!r} is not an operator of NetKet, nor does it return one, but a {given}")

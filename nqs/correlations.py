@@ -12,7 +12,7 @@ from nqs.results import Observable
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import MIN_BLOCKS, block_sizes, blocks_per_chain
 
-# Of a matrix over pairs of sites, whose sums then take half a gigabyte.
+# Of a matrix over pairs of sites, whose sums then take half a gigabyte a rank.
 MAX_SITES = 1024
 
 

@@ -86,8 +86,8 @@ def _measured_warnings(measured: Mapping[str, Any], bound: float, is_direct: boo
             "rhat_order",
             f"R-hat {measured['rhat_order']:.3g} of an order parameter of chains started independently: they "
             "rarely or never go from one mode of psi to another. If a symmetry turns the modes into each other the "
-            "energy is right, but not what tells them apart; global_flip among the moves, tempering, more sweeps or "
-            "restart_steps help",
+            "energy is right, but not what tells them apart; global_flip among the moves, tempering or more "
+            "sweeps help",
         )
     if measured.get("round_trips", 1) == 0:
         pairs = " ".join(f"{value:.2g}" for value in measured["swap_acceptance"])

@@ -46,7 +46,7 @@ def exchange_energy(
 def _moved_sum(ansatz: Ansatz, x, moves, amplitudes: Inexact[Array, " terms"]) -> Inexact[Array, ""]:
     """Σ_t a_t ψ(x_t)/ψ(x)."""
     cache = ansatz.start(x)
-    log_ratios = jax.vmap(lambda move: ansatz.log_ratio(cache, x, move))(moves)
+    log_ratios = ansatz.log_ratios(cache, x, moves)
     acts = amplitudes != 0
     ratios = jnp.exp(jnp.where(acts, log_ratios, 0))
     return jnp.sum(jnp.where(acts, amplitudes * ratios, 0))

@@ -89,15 +89,15 @@ class StochasticReconfiguration(NaturalGradient):
 
     def direction(self, communicator: Communicator, batch: Batch, last=None):
         """(S + λ)⁻¹ (F + λμφ′); where S + λ has no Cholesky factor, λ is raised to the rounding of S."""
-        if last is not None and self.keeps_direction:
-            batch = batch._replace(force=batch.force + self.shift(batch.step) * self.momentum * last)
+        carried = np.zeros_like(batch.force) if last is None else self.momentum * last
         if self.solver == "cg":
-            return self._conjugate_gradients(communicator, batch)
+            force = batch.force + self.shift(batch.step) * carried
+            return self._conjugate_gradients(communicator, batch._replace(force=force))
         local = gram_sum(batch.view, batch.theta, batch.x, batch.mean_o, batch.chunk_size)
         total = communicator.sum_on_root(np.asarray(local))
         if total is None:
             return None
-        arguments = total, batch.force, self.shift(batch.step), batch.n_samples
+        arguments = total, batch.force, carried, self.shift(batch.step), batch.n_samples
         found = np.asarray(solve(*arguments, 0.0))
         return found if np.all(np.isfinite(found)) else np.asarray(solve(*arguments, ROUNDING))
 
@@ -185,10 +185,12 @@ def gram_product(view: RealView, theta, x, mean_o, vector, chunk_size: int) -> F
 
 
 @jax.jit
-def solve(packed, force, diagonal_shift, n_samples, least) -> Float[Array, " n_parameters"]:
-    """(S + λ)⁻¹ F with S = gram/n by Cholesky, λ no less than `least` times the trace of S if that is positive."""
+def solve(packed, force, carried, diagonal_shift, n_samples, least) -> Float[Array, " n_parameters"]:
+    """(S + λ)⁻¹ (F + λ·carried) with S = gram/n by Cholesky, λ no less than `least` times the trace of S if that is
+    positive.
+    """
     matrix = unpack_gram(packed / n_samples, len(force))
     raised = jnp.maximum(diagonal_shift, least * jnp.trace(matrix))
-    matrix += jnp.where(least > 0, raised, diagonal_shift) * jnp.eye(len(force))
-    factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
-    return jax.scipy.linalg.cho_solve((factor, True), force)
+    shift = jnp.where(least > 0, raised, diagonal_shift)
+    factor = jax.lax.linalg.cholesky(matrix + shift * jnp.eye(len(force)), symmetrize_input=False)
+    return jax.scipy.linalg.cho_solve((factor, True), force + shift * carried)

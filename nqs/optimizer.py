@@ -28,7 +28,7 @@ class Automatic(eqx.Module):
     def choose(self, n_rows: int, n_parameters: int) -> tuple[NaturalGradient, str]:
         """The solver and the reason; a complex ψ has two rows a sample."""
         smaller = min(n_rows, n_parameters)
-        if smaller > MAX_DENSE:
+        if smaller > MAX_DENSE and (not self.momentum or n_parameters <= n_rows):
             reason = f"SR by conjugate gradients: {n_rows} rows and {n_parameters} parameters, no small dense matrix"
             return StochasticReconfiguration(self.diagonal_shift, "cg", self.momentum), reason
         if n_rows < n_parameters:

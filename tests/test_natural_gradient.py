@@ -153,6 +153,18 @@ def test_spring_keeps_what_the_samples_do_not_see(name):
         np.testing.assert_allclose(zero, definition(ansatz, x, energies), rtol=0, atol=1e-8 * np.abs(zero).max())
 
 
+def test_spring_keeps_as_much_where_lambda_is_raised():
+    """S + λ has no Cholesky factor with λ = 1e-17: the memory is that of the λ that is used, in both spaces."""
+    ansatz, x = ANSATZE["rbm_complex"](), samples(n=20)
+    batch = batch_of(ansatz, x, sampled_energies(ansatz, x), 8)
+    last = np.random.default_rng(5).normal(size=batch.view.size)
+    found = [
+        solver.direction(Communicator(), batch, last)
+        for solver in (MinSR(1e-17, 0.9), StochasticReconfiguration(1e-17, momentum=0.9))
+    ]
+    assert np.linalg.norm(found[0] - found[1]) < 0.02 * np.linalg.norm(0.9 * last)
+
+
 def test_the_automatic_choice_takes_the_smaller_matrix():
     natural = nqs.auto(diagonal_shift=SHIFT).natural
     choices = [natural.choose(*sizes) for sizes in [(1000, 999), (999, 1000), (10**5, 10**6)]]

@@ -70,6 +70,10 @@ def coupled(coupling: float = 1.0):
     return coupling * ring
 
 
+def broken(coupling):
+    raise KeyError("coupling")
+
+
 def loose():
     return nk.operator.BoseHubbard(nk.hilbert.Fock(2, 3), nk.graph.Chain(3), U=1.0)
 """
@@ -276,6 +280,8 @@ def test_an_operator_of_netket_is_run_and_loaded_with_its_source(operators, caps
     [
         ({"operator": "{name}:ring"}, "[hamiltonian] arguments: '{name}:ring' is an operator, not a function"),
         ({"operator": "{name}:rings"}, "[hamiltonian] operator: '{name}:rings' cannot be imported"),
+        ({"operator": "{name}:broken"}, "operator: '{name}:broken' raises KeyError, 'coupling'"),
+        ({"operator": "builtins:dict"}, "operator: 'builtins:dict' is not an operator of NetKet"),
         ({"operator": "{name}:loose"}, "[hamiltonian] arguments.coupling: no such key; allowed: none"),
         ({"operator": "{name}:SPINS"}, "[hamiltonian] operator: '{name}:SPINS' is not an operator of NetKet"),
         ({"operator": "{name}:loose", "arguments": "{{}}"}, "[hamiltonian] operator: a BoseHubbardJax on Fock"),

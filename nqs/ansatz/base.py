@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Inexact, Int, Num, PyTree
 
@@ -31,6 +32,10 @@ class Ansatz(eqx.Module):
     def log_ratio(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
         """log ψ(x′) − log ψ(x), where x′ is `move.apply(x)`."""
         return self(move.apply(x)) - cache
+
+    def log_ratios(self, cache: PyTree, x: Num[Array, "*configuration"], moves: Any) -> Inexact[Array, " n_moves"]:
+        """`log_ratio` of many moves of one x, stacked along their first axis."""
+        return jax.vmap(lambda move: self.log_ratio(cache, x, move))(moves)
 
     def advance(self, cache: PyTree, x: Num[Array, "*configuration"], move: Any) -> PyTree:
         """The cache of x′."""

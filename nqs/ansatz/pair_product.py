@@ -77,25 +77,29 @@ class PairProduct(MovingAnsatz):
         ratio = jnp.where(acts, exchanged[0], jnp.where(stays, 0, -jnp.inf))
         return ratio, jax.tree.map(lambda new, old: jnp.where(acts, new, old), exchanged[1], cache)
 
-    def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Complex[Array, ""]:
-        """Looked up in `_ratios`, which do not depend on the move: many moves of one x share them."""
-        if len(move.sites) != 2:
-            return self(move.apply(x)) - self(x)
+    def log_ratios(self, cache, x: Int8[Array, " n_sites"], moves: Flip) -> Complex[Array, " n_moves"]:
+        """Those of exchanges are looked up in `_ratios`, which all moves of one x share."""
+        if moves.sites.shape[1] != 2:
+            return super().log_ratios(cache, x, moves)
         up, down, _ = cache
+        log_ratios = _log(-self._ratios(cache))
         places = jnp.zeros(len(x), int).at[up].set(jnp.arange(len(up))).at[down].set(jnp.arange(len(up)))
-        spins, place = flipped_spins(x, move), places.at[move.sites].get(mode="fill", fill_value=0)
-        k, m = jnp.where(spins[0] > 0, place, place[::-1])
-        exchanged = _log(-self._ratios(cache)[m, k])
-        return jnp.where(spins[0] * spins[1] < 0, exchanged, jnp.where(jnp.all(spins == 0), 0, -jnp.inf))
+
+        def look_up(move: Flip) -> Complex[Array, ""]:
+            spins, place = flipped_spins(x, move), places.at[move.sites].get(mode="fill", fill_value=0)
+            k, m = jnp.where(spins[0] > 0, place, place[::-1])
+            return jnp.where(spins[0] * spins[1] < 0, log_ratios[m, k], jnp.where(jnp.all(spins == 0), 0, -jnp.inf))
+
+        return jax.vmap(look_up)(moves)
 
     def moves_are_cheap(self) -> bool:
         return True
 
     def symmetries(self) -> Int[np.ndarray, "n_symmetries n_sites"] | None:
-        permutations = np.asarray(self.permutations)
+        """The even ones of the group, where σ = 1."""
         if np.any(np.asarray(self.signs) != 1):
             return None
-        return permutations[np.linalg.det(np.eye(permutations.shape[1])[permutations]) > 0]
+        return np.array([g for g in np.asarray(self.permutations) if _n_inversions(g) % 2 == 0])
 
     def has_one_magnetisation(self) -> bool:
         return True
@@ -149,11 +153,15 @@ def pair_orbits(permutations: Int[np.ndarray, "n_elements n_sites"]) -> Int[np.n
     return np.unique(first, return_inverse=True)[1].reshape(n_sites, n_sites)
 
 
+def _n_inversions(permutation: Int[np.ndarray, " n_sites"]) -> int:
+    return int(np.count_nonzero(np.triu(np.greater.outer(permutation, permutation))))
+
+
 def _sites(x: Int8[Array, " n_sites"]) -> tuple[Int[Array, " n_up"], Int[Array, " n_down"]]:
     order = jnp.argsort(-x, stable=True)
     return order[: len(x) // 2], order[len(x) // 2 :]
 
 
-def _log(value: Float[Array, ""]) -> Complex[Array, ""]:
+def _log(value: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
     """As the logarithm of a complex number, at a tenth of its cost."""
     return jax.lax.complex(jnp.log(jnp.abs(value)), jnp.where(value < 0, jnp.pi, 0).astype(value.dtype))

@@ -33,8 +33,8 @@ class Product(MovingAnsatz):
     def start(self, x: Num[Array, "*configuration"]):
         return tuple(factor.start(x) for factor in self.factors)
 
-    def log_ratio(self, cache, x: Num[Array, "*configuration"], move: Any) -> Inexact[Array, ""]:
-        return _total([f.log_ratio(part, x, move) for f, part in zip(self.factors, cache, strict=True)])
+    def log_ratios(self, cache, x: Num[Array, "*configuration"], moves: Any) -> Inexact[Array, " n_moves"]:
+        return _total([f.log_ratios(part, x, moves) for f, part in zip(self.factors, cache, strict=True)])
 
     def moved(self, cache, x: Num[Array, "*configuration"], move: Any):
         ratios, caches = zip(

@@ -65,17 +65,23 @@ class Projected(MovingAnsatz):
         return jax.vmap(self.ansatz.start)(images), jax.vmap(self.ansatz)(images)
 
     def log_ratio(self, cache, x: Int8[Array, " n_sites"], move: Flip) -> Inexact[Array, ""]:
-        images = (cache[0], self._images(x), self._moves(move))
-        if jnp.iscomplexobj(cache[1]):  # all images at once are slower: they leave the processor's cache
-            ratios = jax.lax.map(lambda image: self.ansatz.log_ratio(*image), images)
-        else:
-            ratios = jax.vmap(self.ansatz.log_ratio)(*images)
-        return self._log_sum(cache[1] + ratios) - self._log_sum(cache[1])
+        logs = cache[1] + self._of_images(self.ansatz.log_ratio, cache, x, move)
+        return self._log_sum(logs) - self._log_sum(cache[1])
+
+    def log_ratios(self, cache, x: Int8[Array, " n_sites"], moves: Flip) -> Inexact[Array, " n_moves"]:
+        logs = cache[1][:, None] + self._of_images(self.ansatz.log_ratios, cache, x, moves)
+        return jax.vmap(self._log_sum, in_axes=1)(logs) - self._log_sum(cache[1])
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
         ratios, caches = jax.vmap(self.ansatz.moved)(cache[0], self._images(x), self._moves(move))
         logs = cache[1] + ratios
         return self._log_sum(logs) - self._log_sum(cache[1]), (caches, logs)
+
+    def _of_images(self, ratios: Callable[..., Array], cache, x: Int8[Array, " n_sites"], moves: Flip) -> Array:
+        images = (cache[0], self._images(x), self._moves(moves))
+        if jnp.iscomplexobj(cache[1]):  # all images at once are slower: they leave the processor's cache
+            return jax.lax.map(lambda image: ratios(*image), images)
+        return jax.vmap(ratios)(*images)
 
     def _images(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_elements n_sites"]:
         summed = np.array(self.summed)

@@ -94,7 +94,9 @@ class Metropolis(Sampler):
 
 
 def _n_blocks(ansatz: Ansatz, x: Int8[Array, "n_chains n_sites"]) -> int:
-    """The fewest equal blocks of chains whose caches are near, but none of less than eight chains."""
+    """The fewest equal blocks of chains whose caches are near, but none of less than eight chains; one on a device."""
+    if jax.default_backend() != "cpu":
+        return 1
     n_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(ansatz.start, x[0])))
     counts = [n for n in range(1, max(1, len(x) // 8) + 1) if len(x) % n == 0]
     return next((n for n in counts if len(x) // n * n_bytes <= NEAR), counts[-1])
