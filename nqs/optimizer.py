@@ -30,7 +30,7 @@ class Automatic(eqx.Module):
         smaller = min(n_rows, n_parameters)
         if smaller > MAX_DENSE and (not self.momentum or n_parameters <= n_rows):
             reason = f"SR by conjugate gradients: {n_rows} rows and {n_parameters} parameters, no small dense matrix"
-            return StochasticReconfiguration(self.diagonal_shift, "cg", self.momentum), reason
+            return StochasticReconfiguration(self.diagonal_shift, solver="cg", momentum=self.momentum), reason
         if n_rows < n_parameters:
             reason = f"minSR: fewer rows of samples ({n_rows}) than parameters ({n_parameters})"
             return MinSR(self.diagonal_shift, self.momentum), reason
@@ -121,7 +121,7 @@ def sr(
     solver: Literal["cholesky", "cg"] = "cholesky",
 ) -> Optimizer:
     """θ ← θ − η (S + λ)⁻¹ F with λ = `diagonal_shift`."""
-    return _descent(learning_rate, StochasticReconfiguration(diagonal_shift, solver))
+    return _descent(learning_rate, StochasticReconfiguration(diagonal_shift, solver=solver))
 
 
 def minsr(learning_rate: optax.ScalarOrSchedule = 0.05, diagonal_shift: Shift = 1e-2) -> Optimizer:
