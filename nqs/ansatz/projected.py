@@ -24,6 +24,7 @@ class Projected(MovingAnsatz):
     ansatz: Ansatz
     permutations: Int[Array, "n_elements n_sites"]
     flips: Int8[Array, " n_elements"]
+    inverses: Int[Array, "n_summed n_sites_plus_one"]
     characters: tuple[complex, ...] = eqx.field(static=True)
     summed: tuple[int, ...] = eqx.field(static=True)
 
@@ -38,6 +39,9 @@ class Projected(MovingAnsatz):
         self.summed = tuple(everything if symmetries is None else sector.representatives(symmetries))
         if not self.summed:
             raise ValueError("sector: the symmetries that the ansatz has itself leave it no part there")
+        inverses = np.argsort(sector.permutations[list(self.summed)], axis=1)
+        padding = np.full((len(inverses), 1), inverses.shape[1])
+        self.inverses = jnp.asarray(np.concatenate([inverses, padding], axis=1), jnp.int32)
 
     def __call__(self, x: Int8[Array, " n_sites"]) -> Inexact[Array, ""]:
         return self._log_sum(jax.vmap(self.ansatz)(self._images(x)))
@@ -89,9 +93,7 @@ class Projected(MovingAnsatz):
 
     def _moves(self, move: Flip) -> Flip:
         """Site s of x is site g⁻¹(s) of g x; the padding stays."""
-        inverses = jnp.argsort(self.permutations[np.array(self.summed)], axis=1)
-        padding = jnp.full((len(inverses), 1), inverses.shape[1])
-        return Flip(jnp.concatenate([inverses, padding], axis=1)[:, move.sites])
+        return Flip(self.inverses[:, move.sites])
 
     def _log_sum(self, logs: Inexact[Array, " n_elements"]) -> Inexact[Array, ""]:
         highest = jax.lax.stop_gradient(jnp.max(jnp.real(logs)))
