@@ -67,7 +67,8 @@ class MinSR(NaturalGradient):
         if rows is not None and residuals is not None:
             shift = self.shift(batch.step)
             shift = max(shift, least * float(np.trace(rows)) / batch.n_samples) if least else shift
-            weights = solve_centred(rows, residuals, shift)
+            with communicator.alone():
+                weights = solve_centred(rows, residuals, shift)
         return communicator.broadcast(weights)
 
     def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:

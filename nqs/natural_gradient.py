@@ -98,8 +98,9 @@ class StochasticReconfiguration(NaturalGradient):
         if total is None:
             return None
         arguments = total, batch.force, carried, self.shift(batch.step), batch.n_samples
-        found = np.asarray(solve(*arguments, 0.0))
-        return found if np.all(np.isfinite(found)) else np.asarray(solve(*arguments, ROUNDING))
+        with communicator.alone():
+            found = np.asarray(solve(*arguments, 0.0))
+            return found if np.all(np.isfinite(found)) else np.asarray(solve(*arguments, ROUNDING))
 
     def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
         """The matrix S, its sum over ranks and its factor, and two chunks of log-derivatives."""

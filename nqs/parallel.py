@@ -16,10 +16,10 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from threadpoolctl import threadpool_limits
 
 from nqs.errors import InputError, RunError
 from nqs.launcher import end_with_launcher, is_started_by_mpirun, refuse_foreign_launcher
+from nqs.threads import Threads, cores_together, dense_algebra_on, limit_threads, may_run_on, this_place
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
     `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `farewells` is where ranks
-    that leave say so, if not one of its own. Each rank computes with `threads` threads of XLA and `blas_threads` in
-    dense algebra.
+    that leave say so, if not one of its own. Each rank computes with `threads`, and rank 0 with `threads_alone` in
+    dense algebra while the others wait for it.
     """
 
     def __init__(self, comm: Any = None, library: str = "none", farewells: Any = None):
@@ -47,7 +47,10 @@ class Communicator:
         self.library = library
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
-        self.threads = self.blas_threads = 1
+        self.threads = Threads()
+        self._sharing = 1
+        self._all_cores: tuple[int, ...] = ()
+        self.threads_alone = 1
 
     @property
     def is_root(self) -> bool:
@@ -64,8 +67,22 @@ class Communicator:
             return self
         comm = self._comm.Split(self.rank // ranks, self.rank)
         group = Communicator(comm, self.library, self._farewells)
-        group.threads, group.blas_threads = self.threads, self.blas_threads
+        group.share_cores(self.threads, self._sharing)
         return group
+
+    def share_cores(self, threads: Threads, sharing: int) -> None:
+        """Compute with these threads on cores that `sharing` ranks, of this group and others, share; collective."""
+        self.threads, self._sharing, self.threads_alone = threads, sharing, threads.blas
+        places = self.gather_objects((this_place(), sharing))
+        count, cores = cores_together([place for place, _ in places], [n for _, n in places])
+        if self.is_root and not threads.is_chosen and count > threads.blas and may_run_on(cores):
+            self.threads_alone, self._all_cores = count, cores
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Where rank 0 computes and the others wait: its dense algebra has the cores of all ranks of its node."""
+        if self.threads_alone == self.threads.blas:
+            return contextlib.nullcontext()
+        return dense_algebra_on(self._all_cores, self.threads_alone)
 
     def share(self, n_chains: int) -> slice:
         """The contiguous share of this rank in `n_chains` chains, divided as evenly as they go."""
@@ -262,39 +279,11 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
         communicator = Communicator(MPI.COMM_WORLD, " ".join(name.split()))
     if communicator.size == 1:
         refuse_foreign_launcher(communicator.library, environment)
-    sharing = _ranks_that_share_cores(communicator)
-    communicator.threads, communicator.blas_threads = communicator.agreed(lambda: _limit_threads(sharing))
+    sharing = communicator.gather_objects(this_place()).count(this_place())
+    communicator.share_cores(communicator.agreed(lambda: limit_threads(sharing)), sharing)
     if communicator.size > 1 or is_started_by_mpirun(environment):
         end_with_launcher()
     if communicator.size > 1:
         atexit.register(communicator.take_leave)
         sys.excepthook = lambda kind, error, trace: communicator.abort(error)
     return communicator
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def _ranks_that_share_cores(communicator: Communicator) -> int:
-    place = (os.uname().nodename, tuple(_cores()))
-    return communicator.gather_objects(place).count(place)
-
-
-def _limit_threads(sharing: int) -> tuple[int, int]:
-    """One thread of XLA, and a share of the cores that this process may use for dense algebra; how many each has.
-
-    With a few threads of XLA LAPACK calls inside programs can wait for each other for ever: each splits its batch over
-    the threads that all run on. A rank a core uses them better. The environment reaches what is loaded later (XLA reads
-    it when it first computes), threadpoolctl the BLAS that is loaded already. A variable that the user has set is left
-    alone; OMP_NUM_THREADS is that of OpenBLAS as well.
-    """
-    asked, share = os.environ.get("OMP_NUM_THREADS", ""), str(max(1, len(_cores()) // sharing))
-    share = asked if asked.isdecimal() and asked != "0" else share
-    for variable, threads in (("NPROC", "1"), ("OMP_NUM_THREADS", share), ("OPENBLAS_NUM_THREADS", share)):
-        chosen = os.environ.setdefault(variable, threads)
-        if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):
-            raise InputError(f"{variable} = {chosen!r} in the environment: must be a number of threads")
-    blas_threads = int(os.environ["OPENBLAS_NUM_THREADS"])
-    threadpool_limits(blas_threads)
-    return int(os.environ["NPROC"]), blas_threads

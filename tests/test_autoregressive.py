@@ -188,7 +188,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["ising", pytest.param("heisenberg", marks=pytest.mark.slow)])
 def test_energy_of_the_ground_state(case):
     hamiltonian, network, widths, steps, accuracy = CASES[case]
     ansatz = network(hamiltonian.space, widths, key=jax.random.key(1))

@@ -49,7 +49,11 @@ def assert_reaches(measured: dict[str, float], exact: float, accuracy: float):
 
 @pytest.mark.parametrize(
     ("hamiltonian", "move", "accuracy"),
-    [(RING, None, 1e-3), (SK, None, 1e-3), (SPINS, nqs.Exchange(SPINS.lattice.edges()), 5e-3)],
+    [
+        (RING, None, 1e-3),
+        pytest.param(SK, None, 1e-3, marks=pytest.mark.slow),
+        (SPINS, nqs.Exchange(SPINS.lattice.edges()), 5e-3),
+    ],
     ids=["ising", "sherrington_kirkpatrick", "heisenberg"],
 )
 def test_the_measured_energy_reaches_the_ground_state(hamiltonian, move, accuracy):

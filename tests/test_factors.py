@@ -159,7 +159,7 @@ def test_local_energies_and_gradient_at_one_magnetisation_are_those_of_exact_sum
 
 @pytest.mark.parametrize("name", ["masked_dense_jastrow", "masked_dense_projected"])
 def test_samples_at_one_magnetisation_follow_the_square_of_psi(name):
-    ansatz, states, n = BALANCED[name](), all_states(Spins(6, 0.0)), 4096
+    ansatz, states, n = BALANCED[name](), all_states(Spins(6, 0.0)), 1024
     sampler = nqs.Metropolis((nqs.Exchange(all_pairs(6)), nqs.GlobalFlip()), n_chains=n, n_samples=n)
     x = start_chains(Spins(6, 0.0), jax.random.key(7), jnp.arange(n))
     samples, *_ = sample(sampler, ansatz, jax.random.key(8), jnp.arange(n), x, jnp.asarray(15))

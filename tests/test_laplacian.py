@@ -33,6 +33,9 @@ PSI = {
 }
 
 
+LONG = ("dot", "determinants_twisted")
+
+
 def looped(ansatz, x, prefactor):
     """−c Σ [∂² log ψ + (∂ log ψ)²], a derivative of the gradient at a time."""
 
@@ -55,7 +58,7 @@ def finite_differences(ansatz, x, prefactor, h=1e-3):
     return -prefactor * jnp.sum(jnp.array([-1.0, 16.0, 16.0, -1.0]) @ ratios - 30) / (12 * h**2)
 
 
-@pytest.mark.parametrize("name", [pytest.param("dot", marks=pytest.mark.slow), *list(PSI)[1:]])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in PSI])
 def test_kinetic_energies(name):
     space, make = PSI[name]
     ansatz, x = make(), configurations(space, 3)

@@ -44,7 +44,9 @@ def found_by(folder, ranks: int, cases: tuple[str, ...]) -> dict[str, np.ndarray
     return dict(np.load(file))
 
 
-@pytest.mark.parametrize("key", ["[sampler]\nrestart_steps = 7", "[optimizer]\nroll_back = 1.1"])
+@pytest.mark.parametrize(
+    "key", ["[sampler]\nrestart_steps = 7", pytest.param("[optimizer]\nroll_back = 1.1", marks=pytest.mark.slow)]
+)
 def test_a_run_continues_on_another_number_of_ranks(tmp_path, monkeypatch, key):
     """Ten steps of one process and ten on three ranks are twenty of one process; all chains start anew after seven, or
     it goes back to good parameters again and again."""

@@ -38,6 +38,9 @@ SYSTEMS = HAMILTONIANS | {
 }
 
 
+LONG = ("kagome", "triangular")
+
+
 def exact(hamiltonian, ansatz) -> dict[str, np.ndarray]:
     """⟨ψ|A|ψ⟩ of dense operators A, in the frame that is not turned by a Marshall rotation."""
     states = all_states(hamiltonian.space)
@@ -71,7 +74,9 @@ def exact(hamiltonian, ansatz) -> dict[str, np.ndarray]:
     return values
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in SYSTEMS]
+)
 def test_exact_averages_are_expectations_of_dense_operators(name):
     hamiltonian = SYSTEMS[name]
     ansatz = rbm("complex128", visible_bias=True, n_sites=hamiltonian.space.n_sites, stddev=0.4)

@@ -16,7 +16,7 @@ from nqs.sampler.passes import SamplingPass
 N_SAMPLES = 32768
 
 
-@pytest.mark.parametrize("total_sz", [None, 1.0])
+@pytest.mark.parametrize("total_sz", [pytest.param(None, marks=pytest.mark.slow), 1.0])
 def test_the_distribution_of_the_overlap(total_sz):
     """Every share within 4.5 errors, those of independent pairs to 30 %; only values that can be are there."""
     space, ansatz = Spins(6, total_sz), rbm("complex128", visible_bias=True, stddev=0.2)

@@ -203,7 +203,7 @@ def test_solvers_agree_on_the_direction():
 
 @pytest.mark.parametrize("name", SINGLETS)
 def test_samples_follow_its_square(name):
-    ansatz, states, n = SINGLETS[name](), balanced(6), 4096
+    ansatz, states, n = SINGLETS[name](), balanced(6), 1024
     sampler = nqs.Metropolis((nqs.Exchange(all_pairs(6)), nqs.GlobalFlip()), n_chains=n, n_samples=n, burn_in=30)
     x = start_chains(Spins(6, 0.0), jax.random.key(7), jnp.arange(n))
     samples, *_ = sample(sampler, ansatz, jax.random.key(8), jnp.arange(n), x, jnp.asarray(30))

@@ -35,9 +35,9 @@ TABLES = {
 CASES = [
     ("dot", "slater_jastrow"),
     ("dot", "backflow"),
-    ("dot", "real_message_passing"),
+    pytest.param("dot", "real_message_passing", marks=pytest.mark.slow),
     ("dot", "gaussian_rbm_determinant"),
-    ("polarised", "backflow"),
+    pytest.param("polarised", "backflow", marks=pytest.mark.slow),
     ("bosons", "slater_jastrow"),
     ("bosons", "gaussian_rbm"),
     ("gas", "slater"),

@@ -123,6 +123,7 @@ def test_parts_of_the_energy_of_two_electrons():
     assert 0.5 < parts[2] < 1.5
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_energy_of_neutrons():
     """Each that of the determinant, whose energy they add up to."""
     matter = NeutronMatter(7, 7)

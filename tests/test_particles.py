@@ -110,6 +110,7 @@ def test_what_does_not_fit_is_named(text, message):
         vmc(text)
 
 
+@pytest.mark.slow
 def test_two_hard_spheres_reach_their_exact_energy():
     """The zero of D_2: E = 4 at a diameter of one."""
     keys = 'n_up = 2\ndim = 3\nparticles = "bosons"\ninteraction = "hard_core"\ncore_diameter = 1.0\n'
@@ -120,7 +121,10 @@ def test_two_hard_spheres_reach_their_exact_energy():
     assert measured["energy_error"] < 2e-3
 
 
-@pytest.mark.parametrize(("r_s", "determinant", "correlated"), [(1, 8.491481, 7.9590), (5, -0.812549, -1.1195)])
+@pytest.mark.parametrize(
+    ("r_s", "determinant", "correlated"),
+    [pytest.param(1, 8.491481, 7.9590, marks=pytest.mark.slow), (5, -0.812549, -1.1195)],
+)
 def test_the_first_jastrow_factor_of_a_gas_has_the_range_of_its_correlations(r_s, determinant, correlated):
     """Before any step it finds most of the correlation energy, beside full configuration interaction."""
     gas = f'[hamiltonian]\nkind = "electron_gas"\nn_up = 7\nn_down = 7\nr_s = {r_s}\n'

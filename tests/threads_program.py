@@ -1,0 +1,27 @@
+"""Two ranks, each bound to a core of its own, and their threads of LAPACK before, while and after one is alone."""
+
+import os
+import sys
+
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.pop(name, None)
+os.environ.update(dict(zip(["OMP_NUM_THREADS"], sys.argv[1:], strict=False)))
+cores = sorted(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {cores[int(os.environ.get("PMI_RANK") or os.environ["OMPI_COMM_WORLD_RANK"])]})
+
+import scipy.linalg  # noqa: E402, F401
+from threadpoolctl import threadpool_info  # noqa: E402
+
+import nqs  # noqa: E402
+
+
+def lapack() -> int:
+    return max(library["num_threads"] for library in threadpool_info() if "scipy.libs" in library["filepath"])
+
+
+communicator = nqs.connect()
+counts = [lapack()]
+with communicator.alone():
+    counts.append(lapack())
+counts.append(lapack())
+sys.stdout.write(f"{counts[0]} {counts[1]} {counts[2]}\n")
