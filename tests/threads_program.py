@@ -7,7 +7,8 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.pop(name, None)
 os.environ.update(dict(zip(["OMP_NUM_THREADS"], sys.argv[1:], strict=False)))
 cores = sorted(os.sched_getaffinity(0))
-os.sched_setaffinity(0, {cores[int(os.environ.get("PMI_RANK") or os.environ["OMPI_COMM_WORLD_RANK"])]})
+rank = int(os.environ.get("PMI_RANK") or os.environ["OMPI_COMM_WORLD_RANK"])
+os.sched_setaffinity(0, {cores[rank % len(cores)]})  # a launcher may have done so
 
 import scipy.linalg  # noqa: E402, F401
 from threadpoolctl import threadpool_info  # noqa: E402
