@@ -159,9 +159,9 @@ def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
     print(f"{system.convention}, {text.system_size(system.space)}, energies in {text.unit(system.energy_unit)}")
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
     print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {sampler.description()}", end="; ")
-    threads, alone = communicator.threads, communicator.threads_alone
-    print(f"{communicator.size} ranks x {threads.xla} threads, {threads.blas} in dense algebra", end="")
-    print(f", {alone} of rank 0 while others wait" if alone > threads.blas else "")
+    print(
+        f"{communicator.size} ranks x {communicator.threads.xla} threads, {communicator.threads.blas} in dense algebra"
+    )
     if vmc.reason:
         print(vmc.reason)
     if previous is not None:

@@ -67,7 +67,7 @@ class MinSR(NaturalGradient):
         if rows is not None and residuals is not None:
             shift = self.shift(batch.step)
             shift = max(shift, least * float(np.trace(rows)) / batch.n_samples) if least else shift
-            with communicator.alone():
+            with communicator.alone(len(rows)):
                 weights = solve_centred(rows, residuals, shift)
         return communicator.broadcast(weights)
 
@@ -100,7 +100,8 @@ def solve_centred(
     weights, of_ones = solved[:, 0], solved[:, 1:]
     if not np.all(np.isfinite(solved)):
         return np.full_like(residuals, np.nan)
-    weights = weights - of_ones @ np.linalg.solve(ones.T @ of_ones, ones.T @ weights)
+    of_components = solved.reshape(n, components, -1).sum(axis=0)
+    weights = weights - of_ones @ np.linalg.solve(of_components[:, 1:], of_components[:, 0])
     return weights.reshape(n, components)
 
 

@@ -98,7 +98,7 @@ class StochasticReconfiguration(NaturalGradient):
         if total is None:
             return None
         arguments = total, batch.force, carried, self.shift(batch.step), batch.n_samples
-        with communicator.alone():
+        with communicator.alone(len(batch.force)):
             found = np.asarray(solve(*arguments, 0.0))
             return found if np.all(np.isfinite(found)) else np.asarray(solve(*arguments, ROUNDING))
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from nqs.errors import InputError, RunError
 from nqs.launcher import end_with_launcher, is_started_by_mpirun, refuse_foreign_launcher
-from nqs.threads import Threads, cores_together, dense_algebra_on, limit_threads, may_run_on, this_place
+from nqs.threads import Threads, cores_together, dense_algebra_on, limit_threads, may_run_on, this_place, worth
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class Communicator:
     """The ranks of this run; without MPI, or with one process, a single rank.
 
     `comm` is an mpi4py communicator or None. `library` names the MPI, "none" without one. `farewells` is where ranks
-    that leave say so, if not one of its own. Each rank computes with `threads`, and rank 0 with `threads_alone` in
-    dense algebra while the others wait for it.
+    that leave say so, if not one of its own. Each rank computes with `threads`; rank 0 has up to `most_alone` in dense
+    algebra while the others wait for it.
     """
 
     def __init__(self, comm: Any = None, library: str = "none", farewells: Any = None):
@@ -50,7 +50,7 @@ class Communicator:
         self.threads = Threads()
         self._sharing = 1
         self._all_cores: tuple[int, ...] = ()
-        self.threads_alone = 1
+        self.most_alone = 1
 
     @property
     def is_root(self) -> bool:
@@ -72,17 +72,20 @@ class Communicator:
 
     def share_cores(self, threads: Threads, sharing: int) -> None:
         """Compute with these threads on cores that `sharing` ranks, of this group and others, share; collective."""
-        self.threads, self._sharing, self.threads_alone = threads, sharing, threads.blas
+        self.threads, self._sharing, self.most_alone = threads, sharing, threads.blas
         places = self.gather_objects((this_place(), sharing))
         count, cores = cores_together([place for place, _ in places], [n for _, n in places])
-        if self.is_root and not threads.is_chosen and count > threads.blas and may_run_on(cores):
-            self.threads_alone, self._all_cores = count, cores
+        if self.is_root and threads.may_grow and count > threads.blas and may_run_on(cores):
+            self.most_alone, self._all_cores = count, cores
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
-        """Where rank 0 computes and the others wait: its dense algebra has the cores of all ranks of its node."""
-        if self.threads_alone == self.threads.blas:
+    def alone(self, n_rows: int) -> contextlib.AbstractContextManager[None]:
+        """Where rank 0 computes with a matrix of so many rows and the others wait: its dense algebra has the cores of
+        all ranks of its node, if it may, and if there are rows enough.
+        """
+        threads = worth(n_rows, self.threads.blas, self.most_alone)
+        if threads == self.threads.blas:
             return contextlib.nullcontext()
-        return dense_algebra_on(self._all_cores, self.threads_alone)
+        return dense_algebra_on(self._all_cores, threads)
 
     def share(self, n_chains: int) -> slice:
         """The contiguous share of this rank in `n_chains` chains, divided as evenly as they go."""
@@ -261,8 +264,8 @@ def _outcome(attempt: tuple[Any, Exception | None]) -> Any:
 def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     """All processes of this launch, or one rank where there is no MPI; the cores of a node are shared out.
 
-    A script calls this before it computes anything, so that no rank takes threads for cores of others. From then on
-    an exception that nobody catches on one of several ranks ends them all.
+    A script calls this before it computes anything, so that no rank takes threads for cores of others but where these
+    wait for it. From then on an exception that nobody catches on one of several ranks ends them all.
 
     Raises `InputError` if the launcher says that it started several processes and this MPI sees one: then every
     process would do the whole run and write the same file.
@@ -280,10 +283,11 @@ def connect(environment: Mapping[str, str] = os.environ) -> Communicator:
     if communicator.size == 1:
         refuse_foreign_launcher(communicator.library, environment)
     sharing = communicator.gather_objects(this_place()).count(this_place())
-    communicator.share_cores(communicator.agreed(lambda: limit_threads(sharing)), sharing)
+    threads = communicator.agreed(lambda: limit_threads(sharing))
     if communicator.size > 1 or is_started_by_mpirun(environment):
         end_with_launcher()
     if communicator.size > 1:
         atexit.register(communicator.take_leave)
         sys.excepthook = lambda kind, error, trace: communicator.abort(error)
+    communicator.share_cores(threads, sharing)
     return communicator

@@ -29,7 +29,7 @@ def describe_launch(communicator: Communicator, seed: int, hamiltonian: Any, ans
         "ranks": communicator.size,
         "threads": communicator.threads.xla,
         "blas_threads": communicator.threads.blas,
-        "blas_threads_alone": communicator.threads_alone,
+        "blas_threads_alone": communicator.most_alone,
         "hosts": " ".join(sorted(set(hosts))),
         "machine": platform.machine(),
         "slurm_job": job,

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,8 +11,12 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from nqs.errors import InputError
 
-# Threads of OpenBLAS look for work for 2^16 cycles before they sleep, not for 2^26: other ranks want the cores.
-WATCHFUL = "16"
+# Threads of OpenBLAS look for work for 2^16 cycles before they sleep, not a tenth of a second: others want the cores.
+TIMEOUT, WATCHFUL = "OPENBLAS_THREAD_TIMEOUT", "16"
+# Where the number of threads is kept that was found here: what equals it no user has chosen.
+OWN = "NQS_BLAS_THREADS"
+# The rows of a matrix that are worth a thread, and the most threads.
+ROWS, MOST = 128, 16
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Threads:
-    """Of XLA and of dense algebra, and whether the user chose the number of these."""
+    """Of XLA and of dense algebra, and whether there may be more of these."""
 
     xla: int = 1
     blas: int = 1
-    is_chosen: bool = False
+    may_grow: bool = False
 
 
 def this_place() -> Place:
@@ -42,31 +47,50 @@ def limit_threads(sharing: int) -> Threads:
     With a few threads of XLA LAPACK calls inside programs can wait for each other for ever: each splits its batch over
     the threads that all run on. A rank a core uses them better. The environment reaches what is loaded later (XLA reads
     it when it first computes), threadpoolctl the BLAS that is loaded already. A variable that the user has set is left
-    alone; OMP_NUM_THREADS is that of OpenBLAS as well.
+    alone; OMP_NUM_THREADS is that of OpenBLAS as well. There may be more threads if the user has not said how many, and
+    if they soon sleep, which the LAPACK of SciPy hears of only when it is loaded.
 
     Raises `InputError` for one that is no number of threads.
     """
+    own = os.environ.get(OWN)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        if own is not None and os.environ.get(name) == own:
+            del os.environ[name]
     asked, share = os.environ.get("OMP_NUM_THREADS", ""), str(max(1, len(_cores()) // sharing))
-    share = asked if asked.isdecimal() and asked != "0" else share
-    is_chosen = _is_chosen()
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", WATCHFUL)
+    is_asked = asked.isdecimal() and asked != "0"
+    is_chosen = is_asked or "OPENBLAS_NUM_THREADS" in os.environ
+    may_sleep = TIMEOUT in os.environ or "scipy.linalg" not in sys.modules
+    share = asked if is_asked else share
     for variable, threads in (("NPROC", "1"), ("OMP_NUM_THREADS", share), ("OPENBLAS_NUM_THREADS", share)):
         chosen = os.environ.setdefault(variable, threads)
         if variable != "OMP_NUM_THREADS" and not (chosen.isdecimal() and int(chosen) > 0):
             raise InputError(f"{variable} = {chosen!r} in the environment: must be a number of threads")
+    if not is_chosen:
+        os.environ[OWN] = share
+    if may_sleep:
+        os.environ.setdefault(TIMEOUT, WATCHFUL)
     blas = int(os.environ["OPENBLAS_NUM_THREADS"])
     threadpool_limits(blas)
-    return Threads(int(os.environ["NPROC"]), blas, is_chosen)
+    return Threads(int(os.environ["NPROC"]), blas, may_sleep and not is_chosen)
 
 
-def cores_together(places: list[Place], sharing: list[int], rank: int = 0) -> tuple[int, tuple[int, ...]]:
-    """How many cores, and which, the ranks at these places have on the node of one of them; as many as `sharing` ranks
-    share the cores of each.
+def cores_together(places: list[Place], sharing: list[int]) -> tuple[int, tuple[int, ...]]:
+    """How many cores, and which, the ranks of a group have on the node of its first one.
+
+    `sharing[i]` ranks, of this group and others, share the cores of place i.
     """
-    near = [number for number, place in enumerate(places) if place.node == places[rank].node]
+    near = [number for number, place in enumerate(places) if place.node == places[0].node]
     cores = sorted({core for number in near for core in places[number].cores})
     count = sum(len(places[number].cores) / sharing[number] for number in near)
     return min(len(cores), int(count + 1e-9)), tuple(cores)
+
+
+def worth(n_rows: int, threads: int, most: int) -> int:
+    """The threads for a matrix of so many rows: no fewer than `threads`, no more than `most`.
+
+    On 16 cores and more the rows alone decide, and with them the last bits of what is computed.
+    """
+    return max(threads, min(most, MOST, n_rows // ROWS))
 
 
 def may_run_on(cores: tuple[int, ...]) -> bool:
@@ -86,23 +110,21 @@ def dense_algebra_on(cores: tuple[int, ...], threads: int) -> Iterator[None]:
 def _on(cores: tuple[int, ...]) -> Iterator[None]:
     """This thread on these cores, if it is let, and with it the threads that it starts."""
     own = _cores()
+    moved = cores != own and _move(cores)
     try:
-        with contextlib.suppress(OSError):
-            _move(cores)
         yield
     finally:
-        _move(own)
+        if moved:
+            _move(own)
 
 
-def _move(cores: tuple[int, ...]) -> None:
-    if hasattr(os, "sched_setaffinity"):
+def _move(cores: tuple[int, ...]) -> bool:
+    """Whether this thread could be put on these cores."""
+    try:
         os.sched_setaffinity(0, cores)
-
-
-@functools.cache
-def _is_chosen() -> bool:
-    """As the environment was when this was first asked: `limit_threads` writes there itself."""
-    return any(os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 @functools.cache

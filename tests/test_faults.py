@@ -77,8 +77,8 @@ def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
 
 # What is killed, and when: after some seconds, or soon after the file holds some steps, of the 160 of the whole run.
 KILLS = (
-    ("rank", 50),
-    ("launcher", "start-up"),
+    ("launcher", 50),
+    ("rank", "start-up"),
     ("launcher", 160),
     ("rank", 0),
     ("launcher of a wrapper", 100),
