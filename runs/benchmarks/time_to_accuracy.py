@@ -23,7 +23,7 @@ RATES = (0.02, 0.05, 0.1, 0.2)
 SCALES = {"nqs": 1.0, "netket": 0.5, "quantax": 1.0}
 # The settings of speed.py that were fastest for a step of ring_80_1.
 CHAINS: dict[str, Setting] = {
-    "nqs": (1024, 2, 1, 0),
+    "nqs": (1024, 2, 2, 0),
     "netket": (1024, 2, 1, 128),
     "quantax": (1024, 2, 1, 0),
 }
