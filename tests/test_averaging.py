@@ -41,6 +41,7 @@ def test_the_average_follows_its_recursion_and_is_continued_bit_for_bit(tmp_path
     assert continued.measured == whole.measured
 
 
+@pytest.mark.slow
 def test_the_energy_of_the_average_has_less_of_the_noise_of_the_steps():
     """A machine of one hidden unit is far from an eigenstate, and the last parameters are off by the noise of steps."""
     ansatz, sampler = nqs.RBM(6, 1 / 6, key=jax.random.key(0), stddev=0.3), nqs.Metropolis(nqs.LocalFlip(), 16, 16)

@@ -52,7 +52,7 @@ def assert_reaches(measured: dict[str, float], exact: float, accuracy: float):
     [
         (RING, None, 1e-3),
         pytest.param(SK, None, 1e-3, marks=pytest.mark.slow),
-        (SPINS, nqs.Exchange(SPINS.lattice.edges()), 5e-3),
+        pytest.param(SPINS, nqs.Exchange(SPINS.lattice.edges()), 5e-3, marks=pytest.mark.slow),
     ],
     ids=["ising", "sherrington_kirkpatrick", "heisenberg"],
 )

@@ -46,7 +46,11 @@ STOPS = ["file", "SIGUSR1", "max_seconds", "SIGTERM"]
 
 
 @pytest.mark.parametrize(
-    ("stops", "ranks"), [([*STOPS[:-1], "SIGINT", "SIGTERM"], 0), pytest.param(STOPS, 3, marks=pytest.mark.mpi)]
+    ("stops", "ranks"),
+    [
+        pytest.param([*STOPS[:-1], "SIGINT", "SIGTERM"], 0, marks=pytest.mark.slow),
+        pytest.param(STOPS, 3, marks=pytest.mark.mpi),
+    ],
 )
 def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
     """All ranks leave on the same step with code 75; Open MPI soon kills them at SIGTERM: a snapshot stays."""
@@ -75,9 +79,8 @@ def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
     assert {path.name for path in folder.iterdir()} - {"SIGTERM.h5.lock"} == kept
 
 
-# What is killed, and when: after some seconds, or soon after the file holds some steps, of the 160 of the whole run.
+# What is killed, and when: after some seconds, or soon after the file holds some steps, of all steps.
 KILLS = (
-    ("launcher", 50),
     ("rank", "start-up"),
     ("launcher", 160),
     ("rank", 0),
@@ -86,12 +89,16 @@ KILLS = (
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("kills", [KILLS[:1], pytest.param(KILLS[1:], marks=pytest.mark.slow)], ids=["one", "others"])
-def test_kills_of_whole_runs_lose_nothing(folder, kills):
+@pytest.mark.parametrize(
+    ("steps", "kills"),
+    [(40, [("launcher", 10)]), pytest.param(160, KILLS, marks=pytest.mark.slow)],
+    ids=["one", "many"],
+)
+def test_kills_of_whole_runs_lose_nothing(folder, steps, kills):
     """Killed in its start-up, its compilation, its steps and its measurement, the run ends with the history of an
     uninterrupted one, bit for bit.
     """
-    limit = ("--run.steps", 160, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 10_000)
+    limit = ("--run.steps", steps, "--run.snapshot_seconds", 0.05, "--measure.n_samples", 10_000)
     whole = nqs("run", "small.toml", *limit, "--run.output", "whole.h5", ranks=3, cwd=folder)
     assert whole.returncode == 0, whole.stderr
     moments = np.random.default_rng(0)

@@ -25,7 +25,7 @@ def test_kills_leave_a_whole_file_and_one_writer_after_the_other(tmp_path, n_kil
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
 
 
-N_READS = 200
+N_READS = 80
 
 
 def test_reads_while_a_process_writes(tmp_path):

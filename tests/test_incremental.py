@@ -203,7 +203,7 @@ def walk_at_the_edge(machine_of_angle, accuracy: float) -> tuple[float, np.ndarr
     return angle, np.asarray(slow.real)
 
 
-@pytest.mark.parametrize("units", ["all", "one_logarithm"])
+@pytest.mark.parametrize("units", [pytest.param("all", marks=pytest.mark.slow), "one_logarithm"])
 def test_tables_at_the_edge_of_their_range(units):
     """300 hidden units, which are padded and have three logarithms; the weights of all, or those of one logarithm."""
     hidden = np.ones(300)
@@ -221,7 +221,10 @@ def test_tables_at_the_edge_of_their_range(units):
 
 @pytest.mark.parametrize(
     ("dtype", "accuracy"),
-    [("float32", 1e-4), ("complex128", 1e-9), pytest.param("complex64", 2e-4, marks=pytest.mark.slow)],
+    [
+        ("float32", 1e-4),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("complex64", 2e-4), ("complex128", 1e-9))),
+    ],
 )
 def test_tables_at_the_edge_of_their_range_by_single_logarithms(dtype, accuracy):
     """Complex ones have four hidden units, in one product, whose cosh nearly vanishes at START and is large later."""

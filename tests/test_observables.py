@@ -38,7 +38,7 @@ SYSTEMS = HAMILTONIANS | {
 }
 
 
-LONG = ("kagome", "triangular")
+LONG = ("kagome", "triangular", "open_chain")
 
 
 def exact(hamiltonian, ansatz) -> dict[str, np.ndarray]:

@@ -157,7 +157,7 @@ def test_it_vanishes_at_other_magnetisations():
         assert np.real(log_ratio) == np.real(looked_up) == expected
 
 
-@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("width", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_thousand_exchanges_without_rebuilding_the_cache(width):
     """Exchanges of one pair of opposite spins, or of two."""
     n = 12

@@ -33,7 +33,7 @@ TABLES = {
     "gaussian_rbm_determinant": schema.GaussianRBM(determinant=True, jastrow=True),
 }
 CASES = [
-    ("dot", "slater_jastrow"),
+    pytest.param("dot", "slater_jastrow", marks=pytest.mark.slow),
     ("dot", "backflow"),
     pytest.param("dot", "real_message_passing", marks=pytest.mark.slow),
     ("dot", "gaussian_rbm_determinant"),
@@ -41,7 +41,7 @@ CASES = [
     ("bosons", "slater_jastrow"),
     ("bosons", "gaussian_rbm"),
     ("gas", "slater"),
-    ("gas", "backflow"),
+    pytest.param("gas", "backflow", marks=pytest.mark.slow),
     ("gas", "message_passing"),
     ("layer", "slater_jastrow"),
     ("layer", "real_message_passing"),
@@ -105,7 +105,7 @@ def test_cusps(system, table):
         assert slope(space.n_up, False) == pytest.approx(1 / (space.dim - 1), rel=2e-3)
 
 
-@pytest.mark.parametrize("table", ["backflow", "real_message_passing"])
+@pytest.mark.parametrize("table", ["backflow", pytest.param("real_message_passing", marks=pytest.mark.slow)])
 def test_single_precision(table):
     """E_L in single precision beside double."""
     x = configurations(SYSTEMS["dot"].space, 5)

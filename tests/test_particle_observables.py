@@ -73,6 +73,7 @@ def test_the_free_gas():
     assert found["kinetic_energy"].error == 0
 
 
+@pytest.mark.slow
 def test_the_occupations_of_a_twisted_gas():
     """Electrons of one spin fill the waves nearest to −θ."""
     gas = ElectronGas(7, 0, 1.0, interaction="none", twist=(0.1, 0.2, -0.15), open_shells=True)

@@ -123,8 +123,9 @@ def test_two_hard_spheres_reach_their_exact_energy():
 
 @pytest.mark.parametrize(
     ("r_s", "determinant", "correlated"),
-    [pytest.param(1, 8.491481, 7.9590, marks=pytest.mark.slow), (5, -0.812549, -1.1195)],
+    [(1, 8.491481, 7.9590), (5, -0.812549, -1.1195)],
 )
+@pytest.mark.slow
 def test_the_first_jastrow_factor_of_a_gas_has_the_range_of_its_correlations(r_s, determinant, correlated):
     """Before any step it finds most of the correlation energy, beside full configuration interaction."""
     gas = f'[hamiltonian]\nkind = "electron_gas"\nn_up = 7\nn_down = 7\nr_s = {r_s}\n'

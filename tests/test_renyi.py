@@ -147,7 +147,7 @@ def test_the_measured_entropy(region):
     assert abs(found.mean - expected) < 4 * found.error
 
 
-@pytest.mark.parametrize("name", ["pair_product", "masked_dense"])
+@pytest.mark.parametrize("name", ["pair_product", pytest.param("masked_dense", marks=pytest.mark.slow)])
 def test_the_entropy_of_a_state_that_vanishes_outside_its_magnetisation(name):
     """In two steps: between them the swapped halves come and go from where ψ is zero."""
     space, mask = Spins(8, 0.0), np.isin(np.arange(8), [1, 2, 4, 5])
@@ -160,6 +160,7 @@ def test_the_entropy_of_a_state_that_vanishes_outside_its_magnetisation(name):
     assert abs(found.mean - expected) < 4 * found.error
 
 
+@pytest.mark.slow
 def test_the_entropy_of_a_state_with_nodes():
     """Odd under a reflection of the ring: ψ = 0 where that changes nothing, and no ratio leads back from there."""
     ring, space = Lattice("chain", (6,)), Spins(6)

@@ -253,6 +253,7 @@ def test_the_lowest_level_of_a_sector_by_lanczos():
         sector_levels(polarised, sector(polarised.lattice, 4, None, None, 1))
 
 
+@pytest.mark.slow
 def test_the_lowest_energy_of_a_sector_is_reached():
     """The ring of 6 at momentum π, odd, with the characters that the Marshall rotation gives them."""
     hamiltonian = Heisenberg(Lattice("chain", (6,)))

@@ -36,6 +36,7 @@ def drawn(sampler: Sampler, ansatz: Ansatz, space: Spins, sweeps: int):
     return run(sampler, ansatz, KEY, chains, start, jnp.asarray(sweeps))
 
 
+@pytest.mark.slow
 def test_each_replica_follows_its_power_of_psi():
     space = Spins(6, 0.0)
     ansatz, states = rbm("complex128", visible_bias=True, stddev=0.5, seed=4), all_states(space)
