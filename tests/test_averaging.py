@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 from launching import SMALL, call
 from systems import wave_function
 
