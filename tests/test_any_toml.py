@@ -139,7 +139,7 @@ def outcome_of(vmc: VMC, steps: int) -> str:
 def test_any_run_file_is_built_or_refused_in_one_line():
     outcomes = Counter()
 
-    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.booleans().flatmap(lambda is_clean: tables(Config, is_clean)))
     def check(content):
         vmc, refusal = built_or_refused(tomli_w.dumps(content))
