@@ -185,7 +185,7 @@ def picture(found: dict[str, dict[str, tuple[str, Rounds]]], path: Path) -> None
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="time of the best peer / time of nqs", yticks=places, yticklabels=list(found))
     axes.invert_yaxis()
-    axes.legend(loc="best")
+    figure.legend(loc="outside upper center", ncols=4)
     figure.savefig(path, dpi=150)
 
 
