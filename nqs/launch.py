@@ -154,14 +154,13 @@ def _print_plan(config: Config, vmc: VMC) -> None:
 
 def _print_header(config: Config, vmc: VMC, previous: Result | None) -> None:
     communicator, sampler = vmc.communicator, vmc.sampler
+    threads = communicator.threads
     optimizer = type(config.optimizer).__name__
     system = vmc.hamiltonian
     print(f"{system.convention}, {text.system_size(system.space)}, energies in {text.unit(system.energy_unit)}")
     print(f"{type(config.ansatz).__name__}, {vmc.view.size} real parameters; {optimizer}")
     print(f"{sampler.n_chains} chains, {sampler.n_samples} samples a step, {sampler.description()}", end="; ")
-    print(
-        f"{communicator.size} ranks x {communicator.threads.xla} threads, {communicator.threads.blas} in dense algebra"
-    )
+    print(f"{communicator.size} ranks x {threads.xla} threads, {threads.blas} in dense algebra")
     if vmc.reason:
         print(vmc.reason)
     if previous is not None:

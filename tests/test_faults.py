@@ -79,7 +79,7 @@ def test_runs_that_are_asked_to_stop_keep_what_they_have(folder, stops, ranks):
     assert {path.name for path in folder.iterdir()} - {"SIGTERM.h5.lock"} == kept
 
 
-# What is killed, and when: after some seconds, or soon after the file holds some steps, of all steps.
+# What is killed, and when: after some seconds, or soon after the file holds so many steps, of 160.
 KILLS = (
     ("rank", "start-up"),
     ("launcher", 160),

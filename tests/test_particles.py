@@ -121,11 +121,8 @@ def test_two_hard_spheres_reach_their_exact_energy():
     assert measured["energy_error"] < 2e-3
 
 
-@pytest.mark.parametrize(
-    ("r_s", "determinant", "correlated"),
-    [(1, 8.491481, 7.9590), (5, -0.812549, -1.1195)],
-)
 @pytest.mark.slow
+@pytest.mark.parametrize(("r_s", "determinant", "correlated"), [(1, 8.491481, 7.9590), (5, -0.812549, -1.1195)])
 def test_the_first_jastrow_factor_of_a_gas_has_the_range_of_its_correlations(r_s, determinant, correlated):
     """Before any step it finds most of the correlation energy, beside full configuration interaction."""
     gas = f'[hamiltonian]\nkind = "electron_gas"\nn_up = 7\nn_down = 7\nr_s = {r_s}\n'

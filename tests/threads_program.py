@@ -4,9 +4,10 @@ import os
 import sys
 
 # What a test before this one, or a launcher, has set.
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NQS_BLAS_THREADS"):
     os.environ.pop(name, None)
-os.environ.update(dict(zip(["OMP_NUM_THREADS"], sys.argv[1:], strict=False)))
+if sys.argv[1:]:
+    os.environ["OMP_NUM_THREADS"] = sys.argv[1]
 cores = sorted(os.sched_getaffinity(0))
 rank = int(os.environ.get("PMI_RANK") or os.environ["OMPI_COMM_WORLD_RANK"])
 os.sched_setaffinity(0, {cores[rank % len(cores)]})
