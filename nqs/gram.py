@@ -31,7 +31,7 @@ def gram_rows(
     x: Num[Array, "n *configuration"],
     chunk_size: int,
 ) -> Float[np.ndarray, "rows columns"]:
-    """The rows of this rank's samples, the columns of all samples in the order of the ranks; collective.
+    """Some rows, the next ones on the next rank, and the columns of all samples in the order of the ranks; collective.
 
     Nothing on the left of the diagonal is to be used. With dense layers an Allgather of each of their factors;
     otherwise each rank makes the log-derivatives of its own samples, and blocks of them are broadcast.
@@ -40,8 +40,19 @@ def gram_rows(
     if ansatz.zero_taps() is None:
         return _rows_by_blocks(communicator, view, jnp.asarray(theta), x, chunk_size)
     local = jax.tree.map(np.asarray, _factors(ansatz, x, chunk_size))
-    first = sum(communicator.gather_objects(len(x))[: communicator.rank])
-    return _rows_of_factors(local, jax.tree.map(communicator.all_gather, local), first)
+    everywhere = jax.tree.map(communicator.all_gather, local)
+    n = len(everywhere[0][0])
+    if jax.default_backend() != "cpu":
+        mine = communicator.share(n)
+        own = jax.tree.map(lambda factor: factor[mine], everywhere)
+        return np.array(_rows_on_device(own, everywhere))  # one that may be written
+    rank, size = communicator.rank, communicator.size
+    return _rows_of_factors(everywhere, equal_areas(n, rank, size), equal_areas(n, rank + 1, size))
+
+
+def equal_areas(n: int, rank: int, size: int) -> int:
+    """The first row of a rank, if each has the same area on the right of the diagonal of a square of `n` rows."""
+    return round(n * (1 - (1 - rank / size) ** 0.5))
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
@@ -71,30 +82,24 @@ def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple
 
 @eqx.filter_jit
 def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[tuple[Array, Array]]:
-    """`dense_factors` of all configurations, in double precision."""
+    """`dense_factors` of all configurations in double precision, spins in single: sums of their products are exact."""
     factors = jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x)))
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, jnp.float64)), factors)
+    least = {True: jnp.float32, False: jnp.float64}
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, least[leaf.dtype == jnp.int8])), factors)
 
 
-def _rows_of_factors(local: list[tuple], everywhere: list[tuple], first: int) -> Float[np.ndarray, "rows columns"]:
-    """The rows of the samples from number `first` on; on a processor only the columns from the first of a block on, the
-    rest is not set.
+def _rows_of_factors(factors: list[tuple], first: int, last: int) -> Float[np.ndarray, "rows columns"]:
+    """The rows of the samples from number `first` to before `last`, of blocks of them only the columns from their first
+    on; the rest is not set.
     """
-    if jax.default_backend() != "cpu":
-        return np.array(_rows_on_device(local, everywhere))  # one that may be written
-    n, components = local[0][1].shape[:2]
-    matrix = np.empty((components * n, components * len(everywhere[0][0])))
-    for i in range(0, n, AT_ONCE):
-        start = first + i
-        products = (
-            _layer_product(a[i : i + AT_ONCE], g[i : i + AT_ONCE], a_all[start:], g_all[start:])
-            for (a, g), (a_all, g_all) in zip(local, everywhere, strict=True)
-        )
-        block = matrix[components * i : components * (i + AT_ONCE), components * start :]
-        block[...] = next(products)
-        for product in products:
-            block += product
-    return matrix
+    n, components = factors[0][1].shape[:2]
+    matrix = np.empty((last - first, components, n, components))
+    for start in range(first, last, AT_ONCE):
+        stop = min(start + AT_ONCE, last)
+        block = matrix[start - first : stop - first, :, start:]
+        for number, (a, g) in enumerate(factors):
+            _put_layer(block, a[start:stop], g[start:stop], a[start:], g[start:], adds=number > 0)
+    return matrix.reshape(components * (last - first), components * n)
 
 
 @jax.jit
@@ -109,13 +114,16 @@ def _rows_on_device(local: list[tuple], everywhere: list[tuple]) -> Float[Array,
     return matrix.reshape(-1, matrix.shape[-1])
 
 
-def _layer_product(a, g, a_all, g_all) -> Float[np.ndarray, "rows columns"]:
-    """Re[(A A†) ∘ (G G†)] of one layer, a row and a column for each sample and component."""
-    components, n_out = g.shape[1:]
-    outputs, inputs = _product(g.reshape(-1, n_out), g_all.reshape(-1, n_out)), _product(a, a_all)
-    of_samples = outputs.reshape(len(a), components, len(a_all), components)
-    of_samples *= inputs[:, None, :, None]
-    return np.real(outputs)
+def _put_layer(block: Float[np.ndarray, "n components m components"], a, g, a_all, g_all, *, adds: bool) -> None:
+    """Re[(A A†) ∘ (G G†)] of one layer, into the block or added to it."""
+    n_out = g.shape[-1]
+    outputs = _product(g.reshape(-1, n_out), g_all.reshape(-1, n_out)).reshape(block.shape)
+    inputs = _product(a, a_all)[:, None, :, None]
+    if adds or np.iscomplexobj(outputs):
+        products = np.real(outputs * inputs)
+        block[...] = block + products if adds else products
+    else:
+        np.multiply(outputs, inputs, out=block)
 
 
 def _rows_by_blocks(

@@ -26,7 +26,7 @@ class MinSR(NaturalGradient):
     For a complex ψ the rows of O and E_L are real and imaginary parts, stacked. Where O Oᵀ/n + λ has no Cholesky
     factor, λ is raised to the rounding of O Oᵀ/n.
 
-    Each rank holds its rows of O Oᵀ, rank 0 all. Beyond the gathering of the factors of `gram_rows`, or there the
+    Each rank holds some rows of O Oᵀ, rank 0 all. Beyond the gathering of the factors of `gram_rows`, or there the
     broadcast of n × n_parameters log-derivatives for each block of rows, a step takes a Gather of rows, a broadcast of
     n numbers and a reduction of n_parameters; with momentum one more of each.
     """
@@ -72,7 +72,7 @@ class MinSR(NaturalGradient):
         return communicator.broadcast(weights)
 
     def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
-        """The rows of this rank, the matrix, and the factors of all samples, or four blocks of log-derivatives."""
+        """Rows of this rank, the matrix, and the factors of all samples, or four blocks of log-derivatives."""
         components, n_parameters = len(jax.eval_shape(log_psi_components, ansatz, x)), RealView(ansatz).size
         matrices = (n_local + n_samples) * n_samples * components**2
         if ansatz.zero_taps() is None:

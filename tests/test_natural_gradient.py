@@ -1,5 +1,7 @@
 """Stochastic reconfiguration against matrices built from its definition."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ from hamiltonians.space import Spins
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
-from nqs.gram import dense_factors
+from nqs.gram import dense_factors, equal_areas
 from nqs.min_sr import MinSR, solve_centred
 from nqs.natural_gradient import Batch, NaturalGradient, StochasticReconfiguration
 from nqs.parallel import Communicator
@@ -163,6 +165,15 @@ def test_spring_keeps_as_much_where_lambda_is_raised():
         for solver in (MinSR(1e-17, 0.9), StochasticReconfiguration(1e-17, momentum=0.9))
     ]
     assert np.linalg.norm(found[0] - found[1]) < 0.02 * np.linalg.norm(0.9 * last)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16])
+def test_ranks_have_the_same_area_of_the_matrix_of_samples(size):
+    n = 1000
+    first = np.array([equal_areas(n, rank, size) for rank in range(size + 1)])
+    assert (first[0], first[-1]) == (0, n)
+    areas = np.array([np.sum(n - np.arange(a, b)) for a, b in itertools.pairwise(first)])
+    np.testing.assert_allclose(areas, np.sum(areas) / size, rtol=0.05)
 
 
 def test_the_automatic_choice_takes_the_smaller_matrix():

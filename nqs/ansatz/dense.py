@@ -1,12 +1,12 @@
 """What a dense layer on spins needs: its output after a move, and its input."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int8
+from jaxtyping import Array, Inexact, Int8, Num
 
 from hamiltonians.space import Flip
 
 
-def with_one(a: Inexact[Array, " n"]) -> Inexact[Array, " n_plus_one"]:
+def with_one(a: Num[Array, " n"]) -> Num[Array, " n_plus_one"]:
     """The input of a layer, with a 1 for the bias."""
     return jnp.append(a, jnp.ones((), a.dtype))
 
@@ -22,6 +22,6 @@ def advance_linear(
     return z - 2 * (flipped_spins(x, move).astype(weights.dtype) @ rows)
 
 
-def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, " flipped"]:
+def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, "*moves flipped"]:
     """x on the flipped sites, 0 on the padding."""
     return x.at[move.sites].get(mode="fill", fill_value=0)

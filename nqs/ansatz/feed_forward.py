@@ -76,10 +76,10 @@ class FeedForward(MovingAnsatz):
 
     def with_taps(self, x: Int8[Array, " n_sites"], taps):
         activate = ACTIVATIONS[self.activation]
-        a, inputs = x.astype(self.output.weight.dtype), []
+        a, inputs = x, []
         for layer, tap in zip(self.layers, taps[:-1], strict=True):
             inputs.append(with_one(a))
-            a = activate(layer(a) + tap)
+            a = activate(layer(a.astype(tap.dtype)) + tap)
         return _as_log_psi(self.output(a) + taps[-1]), (*inputs, a)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 from nqs.ansatz.dense import advance_linear, flipped_spins, with_one
+from nqs.ansatz.flip_products import hidden_log_ratios
 from nqs.ansatz.log_cosh import log_cosh
 
 # The most sites of a move that is looked up.
@@ -90,11 +91,10 @@ class RBM(MovingAnsatz):
         return taps if self.visible_bias is None else (*taps, jnp.zeros(1, self.visible_bias.dtype))
 
     def with_taps(self, x: Int8[Array, " n_sites"], taps):
-        spins = x.astype(self.weights.dtype)
         hidden = jnp.sum(log_cosh(self.start(x)[0] + taps[0]))
         if self.visible_bias is None:
-            return hidden, (with_one(spins),)
-        return hidden + spins @ self.visible_bias + taps[1][0], (with_one(spins), spins)
+            return hidden, (with_one(x),)
+        return hidden + x @ self.visible_bias + taps[1][0], (with_one(x), x)
 
 
 class TabulatedRBM(MovingAnsatz):
@@ -107,7 +107,8 @@ class TabulatedRBM(MovingAnsatz):
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
     products of a few 1 + E_j after and before. In real double precision the logarithm is that of several of these
-    ratios together, else and for moves of more sites there is one for each.
+    ratios together, else and for moves of more sites there is one for each. There the ratios of many moves of one x
+    come from `hidden_log_ratios`.
 
     `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
     double and 21 in single precision, and with several ratios in a logarithm the sum of |W_ij| over its hidden units is
@@ -117,6 +118,7 @@ class TabulatedRBM(MovingAnsatz):
     machine: RBM
     factors: tuple[Float[Array, "2 n_sites_plus_one n_padded"], ...]
     slopes: tuple[Float[Array, " n_sites_plus_one"], ...]
+    sums: Inexact[Array, " n_sites_plus_one"]
     is_safe: Bool[Array, ""]
     block: int = eqx.field(static=True)
     n_logarithms: int = eqx.field(static=True)
@@ -127,12 +129,13 @@ class TabulatedRBM(MovingAnsatz):
         is_complex = jnp.iscomplexobj(weights)
         self.machine, self.block = machine, (8 if limits.bits == 64 else 2) // (2 if is_complex else 1)
         n_products = -(-weights.shape[1] // self.block)
-        has_groups = limits.bits == 64 and not is_complex
+        has_groups = self._has_groups()
         self.n_logarithms = -(-n_products // MOST_PRODUCTS) if has_groups else n_products
         padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % (self.block * self.n_logarithms))))
         self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
         visible = 0 if machine.visible_bias is None else jnp.pad(machine.visible_bias, (0, 1))
-        self.slopes = _parts(2 * (jnp.sum(padded, axis=1) - visible))
+        self.sums = 2 * jnp.sum(padded, axis=1)
+        self.slopes = _parts(self.sums - 2 * visible)
         angles = jnp.abs(machine.hidden_bias.real) + jnp.sum(jnp.abs(weights.real), axis=0)
         largest = jnp.log(limits.max) / 2.05
         self.is_safe = self.block * (2 if is_complex else 1) * jnp.max(angles) < largest
@@ -157,8 +160,26 @@ class TabulatedRBM(MovingAnsatz):
         ]
         return jax.lax.complex(*changes) if len(changes) == 2 else changes[0], new
 
+    def log_ratios(self, cache, x: Int8[Array, " n_sites"], moves: Flip) -> Inexact[Array, " n_moves"]:
+        sites = moves.sites
+        if not self._has_groups() or sites.shape[1] > WIDEST:
+            return super().log_ratios(cache, x, moves)
+        spins = flipped_spins(x, moves)
+        visible = jnp.sum(spins * (self.sums - self.slopes[0])[sites], axis=1)
+        factors, exponentials = self._in_groups(self.factors[0]), self._in_groups(cache[0])
+        return hidden_log_ratios(factors, self.sums, exponentials, spins, sites, self.n_logarithms) - visible
+
     def moves_are_cheap(self) -> bool:
         return True
+
+    def _has_groups(self) -> bool:
+        """Whether ratios of several products share a logarithm."""
+        return self.machine.weights.dtype == jnp.float64
+
+    def _in_groups(self, values: Float[Array, "*axes n_padded"]) -> Float[Array, "*axes n_padded"]:
+        """In the order of the hidden units in which those of one logarithm follow each other."""
+        split = values.reshape(*values.shape[:-1], self.block, self.n_logarithms, -1)
+        return jnp.moveaxis(split, -3, -2).reshape(values.shape)
 
     def _look_up(self, exponentials: Parts, spins, sites) -> Parts:
         if len(sites) > WIDEST:
