@@ -5,11 +5,13 @@ itself, samples × parameters, is never made: a layer z = aW gives O = a ⊗ g w
 G†)]. Otherwise it is made in blocks.
 """
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Inexact, Num
 from scipy.linalg import get_blas_funcs
 
 from nqs.ansatz.base import Ansatz
@@ -31,7 +33,7 @@ def gram_rows(
     x: Num[Array, "n *configuration"],
     chunk_size: int,
 ) -> Float[np.ndarray, "rows columns"]:
-    """Some rows, the next ones on the next rank, and the columns of all samples in the order of the ranks; collective.
+    """Consecutive rows, from rank to rank, and the columns of all samples in the order of the ranks; collective.
 
     Nothing on the left of the diagonal is to be used. With dense layers an Allgather of each of their factors;
     otherwise each rank makes the log-derivatives of its own samples, and blocks of them are broadcast.
@@ -41,18 +43,15 @@ def gram_rows(
         return _rows_by_blocks(communicator, view, jnp.asarray(theta), x, chunk_size)
     local = jax.tree.map(np.asarray, _factors(ansatz, x, chunk_size))
     everywhere = jax.tree.map(communicator.all_gather, local)
-    n = len(everywhere[0][0])
     if jax.default_backend() != "cpu":
-        mine = communicator.share(n)
-        own = jax.tree.map(lambda factor: factor[mine], everywhere)
-        return np.array(_rows_on_device(own, everywhere))  # one that may be written
-    rank, size = communicator.rank, communicator.size
-    return _rows_of_factors(everywhere, equal_areas(n, rank, size), equal_areas(n, rank + 1, size))
+        return np.array(_rows_on_device(local, everywhere))  # one that may be written
+    n, rank, size = len(everywhere[0][0]), communicator.rank, communicator.size
+    return _rows_of_factors(everywhere, first_row(n, rank, size), first_row(n, rank + 1, size))
 
 
-def equal_areas(n: int, rank: int, size: int) -> int:
-    """The first row of a rank, if each has the same area on the right of the diagonal of a square of `n` rows."""
-    return round(n * (1 - (1 - rank / size) ** 0.5))
+def first_row(n: int, rank: int, size: int) -> int:
+    """That of a rank, if each has the same area on the right of the diagonal of a square of `n` rows."""
+    return round(n * (1 - math.sqrt(1 - rank / size)))
 
 
 def rows_at_once(n_local: int, components: int, n_parameters: int, chunk_size: int) -> int:
@@ -84,8 +83,11 @@ def dense_factors(ansatz: Ansatz, x: Num[Array, "*configuration"]) -> list[tuple
 def _factors(ansatz: Ansatz, x: Num[Array, "n *configuration"], chunk_size: int) -> list[tuple[Array, Array]]:
     """`dense_factors` of all configurations in double precision, spins in single: sums of their products are exact."""
     factors = jax.lax.map(lambda y: dense_factors(ansatz, y), x, batch_size=min(chunk_size, len(x)))
-    least = {True: jnp.float32, False: jnp.float64}
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, least[leaf.dtype == jnp.int8])), factors)
+
+    def precise(leaf: Num[Array, "*shape"]) -> Inexact[Array, "*shape"]:
+        return leaf.astype(jnp.float32 if leaf.dtype == jnp.int8 else jnp.promote_types(leaf.dtype, jnp.float64))
+
+    return jax.tree.map(precise, factors)
 
 
 def _rows_of_factors(factors: list[tuple], first: int, last: int) -> Float[np.ndarray, "rows columns"]:
@@ -119,11 +121,11 @@ def _put_layer(block: Float[np.ndarray, "n components m components"], a, g, a_al
     n_out = g.shape[-1]
     outputs = _product(g.reshape(-1, n_out), g_all.reshape(-1, n_out)).reshape(block.shape)
     inputs = _product(a, a_all)[:, None, :, None]
-    if adds or np.iscomplexobj(outputs):
-        products = np.real(outputs * inputs)
-        block[...] = block + products if adds else products
-    else:
+    if not adds and not np.iscomplexobj(outputs):
         np.multiply(outputs, inputs, out=block)
+        return
+    np.multiply(outputs, inputs, out=outputs)
+    np.add(block if adds else 0.0, np.real(outputs), out=block)
 
 
 def _rows_by_blocks(

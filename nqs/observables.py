@@ -77,8 +77,7 @@ class LocalObservables(eqx.Module):
 
     def _flipped(self, ansatz: Ansatz, x: Int8[Array, " n_sites"]) -> Float[Array, ""]:
         """Re Σ_i ± ψ(x^i)/ψ(x)/N; a Marshall rotation turns S^x on one sublattice into −S^x."""
-        cache = ansatz.start(x)
-        log_ratios = jax.vmap(lambda site: ansatz.log_ratio(cache, x, Flip(site[None])))(jnp.arange(len(x)))
+        log_ratios = ansatz.log_ratios(ansatz.start(x), x, Flip(jnp.arange(len(x))[:, None]))
         return jnp.mean(self.turned * jnp.real(jnp.exp(log_ratios)))
 
 

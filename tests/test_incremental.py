@@ -56,7 +56,7 @@ CASES = {
 }
 
 # Those that have another form for many moves.
-ACCELERATED = ("rbm", "rbm_complex_visible", "rbm_phase", "projected")
+ACCELERATED = ("rbm", "rbm_visible", "rbm_complex_visible", "rbm_phase", "projected", "projected_positive")
 
 
 def random_moves() -> tuple[jax.Array, ...]:
@@ -202,7 +202,8 @@ def walk_at_the_edge(machine_of_angle, accuracy: float) -> tuple[float, np.ndarr
     angle = [angle for angle in np.linspace(1, 50, 491) if TabulatedRBM(machine_of_angle(angle)).is_safe][-1]
     one, two, *wide = random_moves()
     padding = jnp.full_like(one, N_SITES)
-    moves = (one, two, jnp.concatenate([one, padding], axis=1), jnp.concatenate([padding, one], axis=1), *wide)
+    padded = ([one, padding], [padding, one], [padding, padding])
+    moves = (one, two, *(jnp.concatenate(sites, axis=1) for sites in padded), *wide)
     _, fast, slow = accelerated_walk(machine_of_angle(angle), jnp.asarray(START), moves)
     np.testing.assert_allclose(fast.real, slow.real, rtol=accuracy, atol=1e3 * accuracy)
     np.testing.assert_allclose(np.exp(1j * np.imag(fast - slow)), 1, atol=1e3 * accuracy)

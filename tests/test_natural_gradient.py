@@ -17,7 +17,7 @@ from hamiltonians.space import Spins
 from nqs.ansatz.product import Phase, Product
 from nqs.ansatz.rbm import RBM
 from nqs.gradient import energy_components, log_derivatives
-from nqs.gram import dense_factors, equal_areas
+from nqs.gram import dense_factors, first_row
 from nqs.min_sr import MinSR, solve_centred
 from nqs.natural_gradient import Batch, NaturalGradient, StochasticReconfiguration
 from nqs.parallel import Communicator
@@ -170,7 +170,7 @@ def test_spring_keeps_as_much_where_lambda_is_raised():
 @pytest.mark.parametrize("size", [1, 2, 3, 16])
 def test_ranks_have_the_same_area_of_the_matrix_of_samples(size):
     n = 1000
-    first = np.array([equal_areas(n, rank, size) for rank in range(size + 1)])
+    first = np.array([first_row(n, rank, size) for rank in range(size + 1)])
     assert (first[0], first[-1]) == (0, n)
     areas = np.array([np.sum(n - np.arange(a, b)) for a, b in itertools.pairwise(first)])
     np.testing.assert_allclose(areas, np.sum(areas) / size, rtol=0.05)

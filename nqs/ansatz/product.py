@@ -95,6 +95,9 @@ class Phase(MovingAnsatz):
         ratio, cache = self.angle.moved(cache, x, move)
         return _times_i(ratio), cache
 
+    def log_ratios(self, cache, x: Num[Array, "*configuration"], moves: Any) -> Inexact[Array, " n_moves"]:
+        return _times_i(self.angle.log_ratios(cache, x, moves))
+
     def moves_are_cheap(self) -> bool:
         return self.angle.moves_are_cheap()
 

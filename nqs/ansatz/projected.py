@@ -82,10 +82,8 @@ class Projected(MovingAnsatz):
         return self._log_sum(logs) - self._log_sum(cache[1]), (caches, logs)
 
     def _of_images(self, ratios: Callable[..., Array], cache, x: Int8[Array, " n_sites"], moves: Flip) -> Array:
-        images = (cache[0], self._images(x), self._moves(moves))
-        if jnp.iscomplexobj(cache[1]):  # all images at once are slower: they leave the processor's cache
-            return jax.lax.map(lambda image: ratios(*image), images)
-        return jax.vmap(ratios)(*images)
+        """One image after the other: all at once they leave the processor's cache, and are slower."""
+        return jax.lax.map(lambda image: ratios(*image), (cache[0], self._images(x), self._moves(moves)))
 
     def _images(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_elements n_sites"]:
         summed = np.array(self.summed)

@@ -107,8 +107,8 @@ class TabulatedRBM(MovingAnsatz):
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
     products of a few 1 + E_j after and before. In real double precision the logarithm is that of several of these
-    ratios together, else and for moves of more sites there is one for each. There the ratios of many moves of one x
-    come from `hidden_log_ratios`.
+    ratios together, else and for moves of more sites there is one for each. In real double precision the ratios of many
+    moves of one or two sites come from `hidden_log_ratios`.
 
     `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
     double and 21 in single precision, and with several ratios in a logarithm the sum of |W_ij| over its hidden units is
@@ -166,8 +166,8 @@ class TabulatedRBM(MovingAnsatz):
             return super().log_ratios(cache, x, moves)
         spins = flipped_spins(x, moves)
         visible = jnp.sum(spins * (self.sums - self.slopes[0])[sites], axis=1)
-        factors, exponentials = self._in_groups(self.factors[0]), self._in_groups(cache[0])
-        return hidden_log_ratios(factors, self.sums, exponentials, spins, sites, self.n_logarithms) - visible
+        sizes = self.block, self.n_logarithms
+        return hidden_log_ratios(self.factors[0], self.sums, cache[0], spins, sites, *sizes) - visible
 
     def moves_are_cheap(self) -> bool:
         return True
@@ -175,11 +175,6 @@ class TabulatedRBM(MovingAnsatz):
     def _has_groups(self) -> bool:
         """Whether ratios of several products share a logarithm."""
         return self.machine.weights.dtype == jnp.float64
-
-    def _in_groups(self, values: Float[Array, "*axes n_padded"]) -> Float[Array, "*axes n_padded"]:
-        """In the order of the hidden units in which those of one logarithm follow each other."""
-        split = values.reshape(*values.shape[:-1], self.block, self.n_logarithms, -1)
-        return jnp.moveaxis(split, -3, -2).reshape(values.shape)
 
     def _look_up(self, exponentials: Parts, spins, sites) -> Parts:
         if len(sites) > WIDEST:
