@@ -1,5 +1,6 @@
 """What a dense layer on spins needs: its output after a move, and its input."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Num
 
@@ -19,7 +20,14 @@ def advance_linear(
 ) -> Inexact[Array, " n_out"]:
     """z = xW + b after a flip of x: z − 2 Σ_{i ∈ sites} x_i W_i."""
     rows = weights.at[move.sites].get(mode="fill", fill_value=0)
-    return z - 2 * (flipped_spins(x, move).astype(weights.dtype) @ rows)
+    return z - 2 * spins_times(flipped_spins(x, move), rows)
+
+
+def spins_times(spins: Int8[Array, " n"], weights: Inexact[Array, "n n_out"]) -> Inexact[Array, " n_out"]:
+    """Σ_i s_i W_i; of complex weights the parts apart, as products of real numbers."""
+    if jnp.iscomplexobj(weights):
+        return jax.lax.complex(spins_times(spins, weights.real), spins_times(spins, weights.imag))
+    return spins.astype(weights.dtype) @ weights
 
 
 def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, "*moves flipped"]:

@@ -9,17 +9,14 @@ from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz, MovingAnsatz, T
-from nqs.ansatz.dense import advance_linear, flipped_spins, with_one
-from nqs.ansatz.flip_products import hidden_log_ratios
+from nqs.ansatz.dense import advance_linear, flipped_spins, spins_times, with_one
+from nqs.ansatz.flip_products import Parts, hidden_log_ratios, one_plus, times
 from nqs.ansatz.log_cosh import log_cosh
 
 # The most sites of a move that is looked up.
 WIDEST = 2
 # The most products in double precision of which one logarithm is taken.
 MOST_PRODUCTS = 16
-
-# Numbers, or their real and their imaginary parts.
-Parts = tuple[Float[Array, "..."], ...]
 
 
 class RBM(MovingAnsatz):
@@ -70,7 +67,7 @@ class RBM(MovingAnsatz):
         return total if self.visible_bias is None else total + x @ self.visible_bias
 
     def start(self, x: Int8[Array, " n_sites"]) -> tuple[Inexact[Array, " n_hidden"], Inexact[Array, ""]]:
-        theta = x.astype(self.weights.dtype) @ self.weights + self.hidden_bias
+        theta = spins_times(x, self.weights) + self.hidden_bias
         return theta, jnp.sum(log_cosh(theta))
 
     def moved(self, cache, x: Int8[Array, " n_sites"], move: Flip):
@@ -107,7 +104,7 @@ class TabulatedRBM(MovingAnsatz):
 
     The cache is E, or its real and its imaginary part, which multiply faster than complex numbers. A ratio is that of
     products of a few 1 + E_j after and before. In real double precision the logarithm is that of several of these
-    ratios together, else and for moves of more sites there is one for each. In real double precision the ratios of many
+    ratios together, else and for moves of more sites there is one for each. In double precision the ratios of many
     moves of one or two sites come from `hidden_log_ratios`.
 
     `is_safe` says that no product leaves the range of the precision: max_j (|Re b_j| + Σ_i |Re W_ij|) is below 43 in
@@ -162,12 +159,15 @@ class TabulatedRBM(MovingAnsatz):
 
     def log_ratios(self, cache, x: Int8[Array, " n_sites"], moves: Flip) -> Inexact[Array, " n_moves"]:
         sites = moves.sites
-        if not self._has_groups() or sites.shape[1] > WIDEST:
+        if self.machine.weights.real.dtype != jnp.float64 or sites.shape[1] > WIDEST:
             return super().log_ratios(cache, x, moves)
         spins = flipped_spins(x, moves)
-        visible = jnp.sum(spins * (self.sums - self.slopes[0])[sites], axis=1)
         sizes = self.block, self.n_logarithms
-        return hidden_log_ratios(self.factors[0], self.sums, cache[0], spins, sites, *sizes) - visible
+        hidden = hidden_log_ratios(self.factors, self.sums, cache, spins, sites, *sizes)
+        if self.machine.visible_bias is None:
+            return hidden
+        biases = self.machine.visible_bias.at[sites].get(mode="fill", fill_value=0)
+        return hidden - 2 * jnp.sum(spins * biases, axis=1)
 
     def moves_are_cheap(self) -> bool:
         return True
@@ -179,39 +179,28 @@ class TabulatedRBM(MovingAnsatz):
     def _look_up(self, exponentials: Parts, spins, sites) -> Parts:
         if len(sites) > WIDEST:
             weights = self.machine.weights.at[sites].get(mode="fill", fill_value=0)
-            return _times(exponentials, _parts(self._padded(jnp.exp(-4 * (spins.astype(weights.dtype) @ weights)))))
+            return times(exponentials, _parts(self._padded(jnp.exp(-4 * spins_times(spins, weights)))))
         for site, spin in zip(sites, spins, strict=True):
             factor = tuple(jnp.where(spin > 0, part[1, site], part[0, site]) for part in self.factors)
-            exponentials = _times(exponentials, factor)
+            exponentials = times(exponentials, factor)
         return exponentials
 
     def _padded(self, values):
         return jnp.pad(values, (0, self.factors[0].shape[-1] - values.shape[0]))
 
     def _products(self, exponentials: Parts) -> Parts:
-        """Of `block` numbers 1 + E each, of which a complex one that cancels counts as a rounding."""
-        terms = (1 + exponentials[0], *exponentials[1:])
-        if len(terms) == 2:
-            rounding = jnp.finfo(terms[0].dtype).eps
-            cancels = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < rounding**2
-            terms = jnp.where(cancels, rounding, terms[0]), terms[1]
-        return _product(tuple(part.reshape(self.block, -1) for part in terms))
+        """Of `block` numbers 1 + E each."""
+        return _product(tuple(part.reshape(self.block, -1) for part in one_plus(exponentials)))
 
 
 def _parts(values: Inexact[Array, "..."]) -> Parts:
     return (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
 
 
-def _times(a: Parts, b: Parts) -> Parts:
-    if len(a) == 1:
-        return (a[0] * b[0],)
-    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
-
-
 def _product(parts: Parts) -> Parts:
     """Along the first axis."""
     one = tuple(jnp.full((), value, part.dtype) for value, part in zip((1, 0), parts, strict=False))
-    return tuple(jax.lax.reduce(parts, one, _times, (0,)))
+    return tuple(jax.lax.reduce(parts, one, times, (0,)))
 
 
 def _logarithms(new: Parts, old: Parts, n_logarithms: int) -> tuple[Float[Array, ""], ...]:
@@ -220,7 +209,7 @@ def _logarithms(new: Parts, old: Parts, n_logarithms: int) -> tuple[Float[Array,
         return (jnp.sum(jnp.log(jnp.prod((new[0] / old[0]).reshape(n_logarithms, -1), axis=1))),)
     inverse, old_inverse = (jax.lax.rsqrt(re**2 + im**2) for re, im in (new, old))
     unit, old_unit = (inverse * new[0], inverse * new[1]), (old_inverse * old[0], -old_inverse * old[1])
-    phase = _product(_times(unit, old_unit))
+    phase = _product(times(unit, old_unit))
     return jnp.sum(jnp.log(old_inverse / inverse)), jnp.arctan2(phase[1], phase[0])
 
 
