@@ -124,8 +124,7 @@ def _put_layer(block: Float[np.ndarray, "n components m components"], a, g, a_al
     if not adds and not np.iscomplexobj(outputs):
         np.multiply(outputs, inputs, out=block)
         return
-    np.multiply(outputs, inputs, out=outputs)
-    np.add(block if adds else 0.0, np.real(outputs), out=block)
+    np.add(block if adds else 0.0, np.real(outputs * inputs), out=block)
 
 
 def _rows_by_blocks(

@@ -72,7 +72,7 @@ class MinSR(NaturalGradient):
         return communicator.broadcast(weights)
 
     def memory(self, ansatz: Ansatz, x: jax.ShapeDtypeStruct, n_local: int, n_samples: int, chunk_size: int) -> int:
-        """Rows of no more than its samples, the matrix, and factors of all samples or four blocks of derivatives."""
+        """The matrix, rows of no more than its samples, and factors of all samples or four blocks of derivatives."""
         components, n_parameters = len(jax.eval_shape(log_psi_components, ansatz, x)), RealView(ansatz).size
         matrices = (n_local + n_samples) * n_samples * components**2
         if ansatz.zero_taps() is None:

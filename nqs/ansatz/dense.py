@@ -1,5 +1,7 @@
 """What a dense layer on spins needs: its output after a move, and its input."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int8, Num
@@ -24,10 +26,15 @@ def advance_linear(
 
 
 def spins_times(spins: Int8[Array, " n"], weights: Inexact[Array, "n n_out"]) -> Inexact[Array, " n_out"]:
-    """Σ_i s_i W_i; of complex weights the parts apart, as products of real numbers."""
-    if jnp.iscomplexobj(weights):
-        return jax.lax.complex(spins_times(spins, weights.real), spins_times(spins, weights.imag))
-    return spins.astype(weights.dtype) @ weights
+    """Σ_i s_i W_i."""
+    return by_parts(lambda part: spins.astype(part.dtype) @ part, weights)
+
+
+def by_parts(real_map: Callable[[Array], Array], values: Inexact[Array, "*shape"]) -> Inexact[Array, "..."]:
+    """A linear map with real coefficients; of complex numbers the parts apart, which takes half of the operations."""
+    if jnp.iscomplexobj(values):
+        return jax.lax.complex(real_map(values.real), real_map(values.imag))
+    return real_map(values)
 
 
 def flipped_spins(x: Int8[Array, " n_sites"], move: Flip) -> Int8[Array, "*moves flipped"]:

@@ -26,7 +26,8 @@ def hidden_log_ratios(
 
     The hidden units are `block` rows of `n_groups` groups, of which no product may leave the range of the precision:
     Σ_j |w_j| over a group is below 177 for real W. After each there is a logarithm, or for complex W, whose groups are
-    small, a division by a power of two.
+    small, a division by a power of two. A complex result is up to a multiple of 2πi; a cosh that vanishes afterwards
+    makes it large and negative.
     """
     up, change = spins[:, 0] > 0, sums[sites[:, 0]]
     table = tuple(part[1].T[:, sites[:, 0]] for part in factors)
@@ -37,7 +38,8 @@ def hidden_log_ratios(
         change += jnp.where(differ, -1, 1) * sums[sites[:, 1]]
         second = [tuple(part[sign].T[:, sites[:, 1]] for part in factors) for sign in (0, 1)]
         opposite, table = times(table, second[0]), times(table, second[1])
-    p = _inverse(one_plus(exponentials))
+    exponentials = away_from_zeros(exponentials)
+    p = _inverse((1 + exponentials[0], *exponentials[1:]))
     q = times(exponentials, p)
     n_columns = p[0].shape[0] // block
 
@@ -74,18 +76,17 @@ def times(a: Parts, b: Parts) -> Parts:
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
-def one_plus(exponentials: Parts) -> Parts:
-    """1 + E; a complex one that cancels counts as a rounding."""
-    terms = (1 + exponentials[0], *exponentials[1:])
-    if len(terms) == 1:
-        return terms
-    rounding = jnp.finfo(terms[0].dtype).eps
-    cancels = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < rounding**2
-    return jnp.where(cancels, rounding, terms[0]), terms[1]
+def away_from_zeros(exponentials: Parts) -> Parts:
+    """E, where 1 + E is a rounding if complex numbers cancel."""
+    if len(exponentials) == 1:
+        return exponentials
+    rounding = jnp.finfo(exponentials[0].dtype).eps
+    cancels = jnp.maximum(jnp.abs(1 + exponentials[0]), jnp.abs(exponentials[1])) < rounding**2
+    return jnp.where(cancels, rounding - 1, exponentials[0]), exponentials[1]
 
 
 def _exponents(values: Float[Array, "*shape"]) -> tuple[Int[Array, "*shape"], Float[Array, "*shape"]]:
-    """n and 2^−n with 2^n ≤ |v| < 2^(n + 1), from the bits of a number in double precision."""
+    """n and 2^−n with 2^n ≤ v < 2^(n + 1), from the bits of 0 ≤ v < 2^1023 in double precision; −1023 of 0."""
     exponents = (jax.lax.bitcast_convert_type(values, jnp.int64) >> 52) - 1023
     return exponents, jax.lax.bitcast_convert_type((1023 - exponents) << 52, jnp.float64)
 

@@ -82,7 +82,7 @@ class Projected(MovingAnsatz):
         return self._log_sum(logs) - self._log_sum(cache[1]), (caches, logs)
 
     def _of_images(self, ratios: Callable[..., Array], cache, x: Int8[Array, " n_sites"], moves: Flip) -> Array:
-        """One image after the other: all at once they leave the processor's cache, and are slower."""
+        """One image after the other: all at once they leave the cache of a processor, and are slower."""
         return jax.lax.map(lambda image: ratios(*image), (cache[0], self._images(x), self._moves(moves)))
 
     def _images(self, x: Int8[Array, " n_sites"]) -> Int8[Array, "n_elements n_sites"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Inexact, Int8, Key
 from hamiltonians.space import Flip
 from nqs.ansatz.base import Ansatz, MovingAnsatz, T
 from nqs.ansatz.dense import advance_linear, flipped_spins, spins_times, with_one
-from nqs.ansatz.flip_products import Parts, hidden_log_ratios, one_plus, times
+from nqs.ansatz.flip_products import Parts, away_from_zeros, hidden_log_ratios, times
 from nqs.ansatz.log_cosh import log_cosh
 
 # The most sites of a move that is looked up.
@@ -190,7 +190,8 @@ class TabulatedRBM(MovingAnsatz):
 
     def _products(self, exponentials: Parts) -> Parts:
         """Of `block` numbers 1 + E each."""
-        return _product(tuple(part.reshape(self.block, -1) for part in one_plus(exponentials)))
+        real, *imaginary = away_from_zeros(exponentials)
+        return _product(tuple(part.reshape(self.block, -1) for part in (1 + real, *imaginary)))
 
 
 def _parts(values: Inexact[Array, "..."]) -> Parts:

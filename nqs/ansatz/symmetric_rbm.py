@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int8, Key
 
 from nqs.ansatz.base import Ansatz, T
+from nqs.ansatz.dense import by_parts
 from nqs.ansatz.log_cosh import log_cosh
 from nqs.ansatz.rbm import RBM, rbm_of
 
@@ -67,11 +68,11 @@ class SymmetricRBM(Ansatz):
 @jax.custom_jvp
 def _tied(filters: Array, x: Array, permutations: Array, inverses: Array) -> Inexact[Array, "n_filters n_elements"]:
     """Σ_i W_fi x_{g(i)}: for many x at once a product with the untied weights, which do not depend on x."""
-    return filters[:, inverses] @ x.astype(filters.dtype)
+    return by_parts(lambda part: part[:, inverses] @ x.astype(part.dtype), filters)
 
 
 @_tied.defjvp
 def _tied_tangent(primals, tangents):
     """Linear in W with the coefficients x_{g(i)}: its transpose, the derivative, is a product with these."""
-    filters, x, permutations, _ = primals
-    return _tied(*primals), tangents[0] @ x[permutations].astype(filters.dtype).T
+    _, x, permutations, _ = primals
+    return _tied(*primals), by_parts(lambda part: part @ x[permutations].astype(part.dtype).T, tangents[0])

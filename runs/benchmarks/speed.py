@@ -4,7 +4,7 @@
     python runs/benchmarks/speed.py ring_80_1       one case
     python runs/benchmarks/speed.py --growth        the Ising ring from N = 20 to 320 and the fitted
                                                     exponents: growth.h5 and growth.png; without settings of
-                                                    one core, which are not the fastest in any case
+                                                    one core, which are the fastest in none of the cases
 
 The peers are NetKet and, where `pip install quantax` was done, Quantax; jVMC asks for an older JAX than they do. Each
 side runs in processes of its own, one after the other for each of its settings (chains x cores x ranks x chunk; ranks
@@ -41,7 +41,7 @@ GROWTH = tuple(f"ring_{n}_1" for n in (20, 40, 80, 160, 320))
 Setting = tuple[int, int, int, int]
 SETTINGS: dict[str, tuple[Setting, ...]] = {
     "nqs": ((128, 2, 1, 0), (1024, 2, 1, 0), (1024, 2, 2, 0)),
-    "netket": tuple((n, cores, 1, chunk) for cores, chunk in ((2, 0), (1, 0), (2, 128)) for n in (128, 16, 1024)),
+    "netket": tuple((n, cores, 1, chunk) for cores, chunk in ((2, 128), (2, 0), (1, 0)) for n in (1024, 128, 16)),
 }
 if find_spec("quantax"):
     SETTINGS["quantax"] = ((1024, 2, 1, 0), (1024, 1, 1, 0), (1024, 2, 1, 4096))
