@@ -33,7 +33,7 @@ PSI = {
 }
 
 
-LONG = ("dot", "cube", "determinants_twisted")
+LONG = ("dot", "cube", "determinants_twisted", "messages_twisted")
 
 
 def looped(ansatz, x, prefactor):

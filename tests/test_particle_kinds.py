@@ -34,7 +34,7 @@ TABLES = {
 }
 CASES = [
     pytest.param("dot", "slater_jastrow", marks=pytest.mark.slow),
-    ("dot", "backflow"),
+    pytest.param("dot", "backflow", marks=pytest.mark.slow),
     pytest.param("dot", "real_message_passing", marks=pytest.mark.slow),
     ("dot", "gaussian_rbm_determinant"),
     pytest.param("polarised", "backflow", marks=pytest.mark.slow),

@@ -129,9 +129,7 @@ def by_nqs(name: str, n_chains: int, _: int, learning_rate: float, seed: int) ->
 
 
 def by_netket(name: str, n_chains: int, chunk_size: int, learning_rate: float, seed: int) -> Parts:
-    """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does; with the
-    log-derivatives in memory, in which they fit: what it chooses of itself is 20 times as slow for a convolution.
-    """
+    """`MCState` and `VMC_SR`, which chooses between the matrix of parameters and that of samples as ours does."""
     import netket
 
     nk: Any = netket
@@ -148,11 +146,7 @@ def by_netket(name: str, n_chains: int, chunk_size: int, learning_rate: float, s
         **_network(network, made.ansatz),
     )
     driver = nk.driver.VMC_SR(
-        operator,
-        nk.optimizer.Sgd(learning_rate),
-        diag_shift=DIAGONAL_SHIFT,
-        variational_state=state,
-        on_the_fly=False,
+        operator, nk.optimizer.Sgd(learning_rate), diag_shift=DIAGONAL_SHIFT, variational_state=state
     )
 
     def draw() -> None:
