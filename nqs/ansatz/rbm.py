@@ -126,7 +126,7 @@ class TabulatedRBM(MovingAnsatz):
         is_complex = jnp.iscomplexobj(weights)
         self.machine, self.block = machine, (8 if limits.bits == 64 else 2) // (2 if is_complex else 1)
         n_products = -(-weights.shape[1] // self.block)
-        has_groups = self._has_groups()
+        has_groups = weights.dtype == jnp.float64
         self.n_logarithms = -(-n_products // MOST_PRODUCTS) if has_groups else n_products
         padded = jnp.pad(weights, ((0, 1), (0, -weights.shape[1] % (self.block * self.n_logarithms))))
         self.factors = _parts(jnp.exp(4 * jnp.stack([padded, -padded])))
@@ -171,10 +171,6 @@ class TabulatedRBM(MovingAnsatz):
 
     def moves_are_cheap(self) -> bool:
         return True
-
-    def _has_groups(self) -> bool:
-        """Whether ratios of several products share a logarithm."""
-        return self.machine.weights.dtype == jnp.float64
 
     def _look_up(self, exponentials: Parts, spins, sites) -> Parts:
         if len(sites) > WIDEST:
