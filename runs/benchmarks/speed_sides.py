@@ -90,7 +90,7 @@ def case(name: str, seed: int = 0) -> Case:
         couplings = {"J": [0.25, 0.125], "sign_rule": [False, False]} if is_frustrated else {"J": 0.25}
         operator = nk.operator.Heisenberg(nk.hilbert.Spin(0.5, n * n, total_sz=0), graph, **couplings)
         rule = nk.sampler.rules.ExchangeRule(graph=nk.graph.Square(n))
-        return operator.to_jax_operator(), rule, _flax_convolutional(nk, n) if is_frustrated else network(nk)
+        return operator.to_jax_operator(), rule, network(nk)
 
     def grid(qtx: Any) -> Any:
         qtx.sites.Square(n, Nparticles=(n * n // 2, n * n // 2))
@@ -209,25 +209,6 @@ class _Exp(eqx.Module):
         log_psi = self.ansatz(x)
         phase = jnp.exp(1j * jnp.imag(log_psi)) if jnp.iscomplexobj(log_psi) else jnp.ones(())
         return LogArray(phase, jnp.real(log_psi))
-
-
-def _flax_convolutional(nk: Any, length: int) -> Any:
-    """`Convolutional((length, length), 8, 2, 3, phase=True)`, but for the scale of its last weights, in Flax."""
-    from flax import linen as nn
-
-    class Network(nn.Module):
-        @nn.compact
-        def __call__(self, x: jax.Array) -> jax.Array:
-            def conv(z: jax.Array) -> jax.Array:
-                return nn.Conv(8, (3, 3), padding="CIRCULAR", param_dtype=float)(z)
-
-            z = conv(x.reshape(*x.shape[:-1], length, length, 1).astype(float))
-            for _ in range(2):
-                z = z + conv(nn.gelu(conv(nn.gelu(z))))
-            out = nn.Dense(2, use_bias=False, param_dtype=float)(nk.nn.log_cosh(z).sum(axis=(-3, -2)) / length)
-            return out[..., 0] + 1j * out[..., 1]
-
-    return Network()
 
 
 def _network(network: Any, ansatz: Ansatz) -> dict[str, Any]:
