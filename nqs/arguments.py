@@ -32,6 +32,9 @@ What is measured, where it makes sense for the system (into /observables, each w
   renyi2_entropy     -ln Tr rho_A^2 of a region A, by two replicas and the ratio trick (it takes most of the time)
   fidelity           with the exact ground state, of a projected wave function that of its sector, up to 2^16 states;
                      by summation, so that its error is 0
+  lanczos_energy, lanczos_variance, lanczos_v_score
+                     with --lanczos-samples: of (1 + alpha H) psi at the alpha of the lowest energy, a better wave
+                     function than psi; each sample costs as many local energies as H has terms that act on it
 
 of particles:
 
@@ -151,6 +154,12 @@ def parser() -> argparse.ArgumentParser:
         type=_sites,
         metavar="SITES",
         help="sites of the entropy, as 0-9 or 0,1,4-6; the first half if not given",
+    )
+    measure.add_argument(
+        "--lanczos-samples",
+        type=_at_least(1),
+        metavar="N",
+        help="also measure the energy after one Lanczos step, from so many samples",
     )
 
     some = "result file (HDF5), run file or scan file (TOML), or folder of a scan"

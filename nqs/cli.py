@@ -87,9 +87,9 @@ def _measure(options: argparse.Namespace, _: Overrides) -> int:
         start_jax()
         from nqs.measure_command import measure
 
-        return measure(
-            communicator, signals, options.file, options.samples, options.burn_in, options.seed, options.region
-        )
+        samples, lanczos_samples = options.samples, options.lanczos_samples
+        what = (samples, options.burn_in, options.seed, options.region, lanczos_samples)
+        return measure(communicator, signals, options.file, *what)
 
     return on_all_ranks(command)
 

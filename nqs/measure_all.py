@@ -13,6 +13,7 @@ from nqs.correlations import MAX_SITES, SiteCorrelations
 from nqs.driver import VMC
 from nqs.errors import InputError
 from nqs.fidelity import can_be_enumerated, fidelity
+from nqs.lanczos_step import measure_lanczos_step
 from nqs.measure import measure_energy
 from nqs.observables import LocalObservables, estimates, local_observables
 from nqs.overlaps import measure_overlaps
@@ -20,7 +21,7 @@ from nqs.particle_observables import ParticleObservables, particle_estimates
 from nqs.renyi import measure_renyi
 from nqs.results import Observable
 from nqs.sampler.passes import SamplingPass
-from nqs.state import MEASURE, OVERLAPS, REPLICAS, stream
+from nqs.state import LANCZOS, MEASURE, OVERLAPS, REPLICAS, stream
 
 
 def measure_observables(
@@ -31,13 +32,15 @@ def measure_observables(
     *,
     seed: int | None = None,
     region: Sequence[int] | None = None,
+    lanczos_samples: int | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, float], dict[str, Observable]] | None:
     """The energy of `ansatz`, as in `Result.measured`, and its observables, as in `Result.observables`.
 
     Sampled as by `vmc`, with its seed if no other is given: the energy and the averages from `n_samples` of chains
     started independently and burnt in for `burn_in` sweeps; the overlaps and the Rényi-2 entropy of `region` (the
-    first half of the sites, if not given) from as many pairs; the fidelity by summation where `can_be_enumerated`.
+    first half of the sites, if not given) from as many pairs; the fidelity by summation where `can_be_enumerated`; of
+    spins also the energy after a Lanczos step from `lanczos_samples`, if they are given.
     The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
     ended the pass.
 
@@ -54,10 +57,10 @@ def measure_observables(
         local = LocalObservables(hamiltonian)
         if not local.is_periodic and hamiltonian.space.n_sites <= MAX_SITES:
             pairs = SiteCorrelations(sampling, local.spin)
-    elif region is None:
+    elif region is None and lanczos_samples is None:
         local = ParticleObservables(hamiltonian)
     else:
-        raise InputError("the region: particles have no sites")
+        raise InputError("the region: particles have no sites" if region else "the Lanczos step: is of spins alone")
 
     def observe(samples: Array) -> None:
         blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size)))
@@ -86,6 +89,14 @@ def measure_observables(
         observables["renyi2_entropy"] = entropy
     if can_be_enumerated(hamiltonian, ansatz):
         observables["fidelity"] = communicator.from_root(lambda: fidelity(hamiltonian, ansatz, vmc.chunk_size))
+    if lanczos_samples is not None:
+        part = sampling._replace(n_samples=lanczos_samples)
+        of_step = measure_lanczos_step(
+            hamiltonian, part, ansatz, stream(seed, LANCZOS), measured["energy"], vmc.chunk_size
+        )
+        if of_step is None:
+            return None
+        observables |= of_step
     return measured, dict(sorted(observables.items()))
 
 

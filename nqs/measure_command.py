@@ -37,6 +37,7 @@ def measure(
     burn_in: int | None,
     seed: int | None,
     region: Sequence[int] | None,
+    lanczos_samples: int | None,
 ) -> int:
     """The exit code of a measurement of the result at `path`: 0 written, 75 stopped with nothing written.
 
@@ -68,6 +69,7 @@ def measure(
             burn_in,
             seed=seed,
             region=region,
+            lanczos_samples=lanczos_samples,
             is_stopped=lambda: communicator.sum(np.array([float(bool(signals.reason))]))[0] > 0,
         )
         if found is None:

@@ -12,7 +12,7 @@ from nqs.statistics import LOW_ACCEPTANCE
 # Steps between two looks at whether the parameters are worth going back to.
 GOOD_EVERY = 20
 # Every use of randomness has its own stream, folded into the seed.
-START, TRAIN, MEASURE, PARAMETERS, REPLICAS, OVERLAPS, RESTART = range(7)
+START, TRAIN, MEASURE, PARAMETERS, REPLICAS, OVERLAPS, RESTART, LANCZOS = range(8)
 
 
 def stream(seed: int, purpose: int) -> Key[Array, ""]:

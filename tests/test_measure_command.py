@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch, result):
 
 
 def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
-    assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2010") == 0
+    assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2010", "--lanczos-samples", "1000") == 0
     text = capsys.readouterr().out
     found = nqs.load("x.h5")
     assert results.read(folder / "x.h5").status == result.status
@@ -50,6 +50,8 @@ def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
     assert "of the sites 0-2,7" in observables["renyi2_entropy"].long_name
     assert 0 < observables["fidelity"].mean < 1
     assert observables["fidelity"].error == 0
+    step = observables["lanczos_energy"]
+    assert found.measured["reference"] - 4 * step.error < step.mean < found.measured["energy"] - 4 * step.error
     with xarray.open_dataset("x.h5", group="observables/correlation", engine="h5netcdf") as correlation:
         assert correlation["mean"].dims == correlation["error"].dims == ("dx",)
         assert correlation["mean"].attrs["units"] == "1"

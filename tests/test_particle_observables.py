@@ -12,6 +12,7 @@ from hamiltonians.trap import HarmonicTrap
 from nqs import schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
+from nqs.errors import InputError
 from nqs.measure_all import measure_observables
 from nqs.particle_observables import ParticleObservables
 from nqs.sampler.random_walk import RandomWalk
@@ -32,6 +33,14 @@ def measured(hamiltonian, n_samples=8192, ansatz=None):
     sampler = RandomWalk(hamiltonian.space, "gaussian", n_chains=256, n_samples=1024, sweeps=3)
     run = nqs.VMC(hamiltonian, ansatz, sampler, nqs.sgd(), seed=5, chunk_size=256)
     return measure_observables(run, ansatz, n_samples, 60)[1]
+
+
+def test_a_lanczos_step_is_refused():
+    gas = ElectronGas(1, 1, 1.0)
+    ansatz = build_particle_ansatz(schema.Slater(), "float64", gas, jax.random.key(0))
+    run = nqs.VMC(gas, ansatz, RandomWalk(gas.space, "gaussian", n_chains=4, n_samples=4), nqs.sgd())
+    with pytest.raises(InputError, match="the Lanczos step: is of spins alone"):
+        measure_observables(run, ansatz, 4, 0, lanczos_samples=4)
 
 
 def values_of(observable):
