@@ -1,9 +1,10 @@
-"""One Lanczos step: the best (1 + α H)ψ, whose energy follows from moments of H in ψ."""
+"""One Lanczos step: the best (1 + α H)ψ, whose energy follows from averages over ψ."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float, Inexact, Int, Int8, Key
 
 from hamiltonians.spin import SpinHamiltonian
@@ -14,8 +15,8 @@ from nqs.results import Observable
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import v_score
 
-MOMENTS = ("first", "second", "third", "fourth")
-# Of a standard deviation of h, relative to what h does to hψ: below it ψ is an eigenstate.
+MOMENTS = ("a", "square", "b", "cross", "b_square")
+# Of a standard deviation of a, relative to b: below it ψ is an eigenstate.
 ROUNDING = 1e-12
 
 
@@ -29,14 +30,14 @@ def measure_lanczos_step(
 ) -> dict[str, Observable] | None:
     """The energy, the variance and the V-score of φ = (1 + α h)ψ, h = H − `shift`, at the α of the lowest energy.
 
-    With m_k = ⟨ψ|h^k|ψ⟩/⟨ψ|ψ⟩ and n = 1 + 2α m_1 + α² m_2,
+    With a = hψ/ψ and b = h²ψ/ψ at samples of |ψ|², u = φ/ψ = 1 + αa and v = hφ/ψ = a + αb,
 
-        E = shift + (m_1 + 2α m_2 + α² m_3)/n,  Var = (m_2 + 2α m_3 + α² m_4)/n − (E − shift)²,
+        E = shift + ⟨Re u*v⟩/⟨|u|²⟩,  Var = ⟨|v|²⟩/⟨|u|²⟩ − (E − shift)²,
 
-    all from the same samples of |ψ|²: where φ is an eigenstate E has no error (S. Sorella, Phys. Rev. B 64, 024512,
-    2001). φ is a wave function with the symmetries of ψ, so that E is above the ground state, within its error. It does
-    not depend on `shift`, which is best near the energy of ψ. Each sample costs the local energies of all
-    configurations that H connects with it. What h^k ψ has where ψ is zero is left out, since nothing is sampled there.
+    which have no error where φ is an eigenstate, v ∝ u (S. Sorella, Phys. Rev. B 64, 024512, 2001). φ is a wave
+    function with the symmetries of ψ, so that E is above the ground state, within its error. It does not depend on
+    `shift`, which is best near the energy of ψ. Each sample costs the local energies of all configurations that H
+    connects with it. What hψ and h²ψ have where ψ is zero is left out, since nothing is sampled there.
 
     The same on every rank; None if the pass was stopped. Collective.
     """
@@ -51,21 +52,19 @@ def measure_lanczos_step(
 
 
 def lanczos_step(means: Means) -> Number:
-    """E − shift and Var of φ from the moments m_1 to m_4 of h; those of ψ if that is an eigenstate.
+    """E − shift and Var of φ from the means of `moment_terms`.
 
-    E is the lower root of the two-dimensional problem of ψ and hψ, with μ_k the central moments of h:
-    E − shift = m_1 + [μ_3 − (μ_3² + 4 μ_2³)^{1/2}]/(2 μ_2) and φ ∝ μ_2 ψ + (E − shift − m_1)(h − m_1)ψ.
+    ⟨Re u*v⟩ = ⟨Re a⟩ + α(⟨|a|²⟩ + ⟨Re b⟩) + α²⟨Re a*b⟩ and ⟨|u|²⟩ = 1 + 2α⟨Re a⟩ + α²⟨|a|²⟩ are forms of (1, α), the
+    lowest ratio of which is an eigenvalue. Those of ψ itself if a does not vary.
     """
-    m1, m2, m3, m4 = (means[name] for name in MOMENTS)
-    mu2 = m2 - m1**2
-    mu3 = m3 - 3 * m1 * m2 + 2 * m1**3
-    mu4 = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
-    if mu2 * m2 <= ROUNDING**2 * m4:
-        return np.array([m1, np.maximum(mu2, 0)])
-    change = (mu3 - np.sqrt(mu3**2 + 4 * mu2**3)) / (2 * mu2)
-    norm = mu2**2 + change**2 * mu2
-    square = (mu2**3 + 2 * mu2 * change * mu3 + change**2 * mu4) / norm
-    return np.array([m1 + change, square - change**2])
+    a, square, b, cross, b_square = (means[name] for name in MOMENTS)
+    overlaps = np.array([[1.0, a], [a, square]])
+    mixed = (square + b) / 2
+    if np.linalg.det(overlaps) <= ROUNDING**2 * b_square:
+        return np.array([a, np.maximum(square - a**2, 0)])
+    energies, states = scipy.linalg.eigh([[a, mixed], [mixed, cross]], overlaps)
+    energy, state = energies[0], states[:, 0]
+    return np.array([energy, state @ [[square, cross], [cross, b_square]] @ state - energy**2])
 
 
 def moment_terms(
@@ -75,7 +74,7 @@ def moment_terms(
     shift: float,
     chunk_size: int,
 ) -> dict[str, Float[np.ndarray, "n_chains steps"]]:
-    """What the moments m_1 to m_4 are averages of: Re a, |a|², Re a*b and |b|² with a = hψ/ψ and b = h²ψ/ψ.
+    """Re a, |a|², Re b, Re a*b and |b|² with a = hψ/ψ and b = h²ψ/ψ, which `lanczos_step` takes the means of.
 
     b(x) = Σ_x′ ⟨x|h|x′⟩ ψ(x′)/ψ(x) a(x′), where a(x′) is evaluated for as many x′ at once as there are samples.
     """
@@ -90,7 +89,7 @@ def moment_terms(
         neighbours = _neighbours(hamiltonian, flat, *(jnp.asarray(np.resize(one, n)) for one in (row, term)))
         after = np.asarray(local_energies(hamiltonian, ansatz, neighbours, chunk_size)) - shift
         np.add.at(b, row, factors[row, term] * after[: len(row)])
-    values = (a.real, np.abs(a) ** 2, (a.conj() * b).real, np.abs(b) ** 2)
+    values = (a.real, np.abs(a) ** 2, b.real, (a.conj() * b).real, np.abs(b) ** 2)
     return {name: value.reshape(x.shape[:2]) for name, value in zip(MOMENTS, values, strict=True)}
 
 
