@@ -159,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
         "--lanczos-samples",
         type=_at_least(1),
         metavar="N",
-        help="also measure the energy after one Lanczos step, from so many samples",
+        help="of spins: also the energy after one Lanczos step, from so many samples, rounded up as those of --samples",
     )
 
     some = "result file (HDF5), run file or scan file (TOML), or folder of a scan"

@@ -87,9 +87,16 @@ def _measure(options: argparse.Namespace, _: Overrides) -> int:
         start_jax()
         from nqs.measure_command import measure
 
-        samples, lanczos_samples = options.samples, options.lanczos_samples
-        what = (samples, options.burn_in, options.seed, options.region, lanczos_samples)
-        return measure(communicator, signals, options.file, *what)
+        return measure(
+            communicator,
+            signals,
+            options.file,
+            n_samples=options.samples,
+            burn_in=options.burn_in,
+            seed=options.seed,
+            region=options.region,
+            lanczos_samples=options.lanczos_samples,
+        )
 
     return on_all_ranks(command)
 

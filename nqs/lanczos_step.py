@@ -1,10 +1,11 @@
 """One Lanczos step: the best (1 + α H)ψ, whose energy follows from averages over ψ."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float, Inexact, Int, Int8, Key
 
 from hamiltonians.spin import SpinHamiltonian
@@ -15,8 +16,8 @@ from nqs.results import Observable
 from nqs.sampler.passes import SamplingPass
 from nqs.statistics import v_score
 
-MOMENTS = ("a", "square", "b", "cross", "b_square")
-# Of a standard deviation of a, relative to b: below it ψ is an eigenstate.
+MOMENTS = ("h psi", "h psi squared", "h^2 psi", "h psi times h^2 psi", "h^2 psi squared")
+# Of the standard deviation of local energies, relative to H, below which ψ is an eigenstate; and of a ratio of ψ.
 ROUNDING = 1e-12
 
 
@@ -34,10 +35,13 @@ def measure_lanczos_step(
 
         E = shift + ⟨Re u*v⟩/⟨|u|²⟩,  Var = ⟨|v|²⟩/⟨|u|²⟩ − (E − shift)²,
 
-    which have no error where φ is an eigenstate, v ∝ u (S. Sorella, Phys. Rev. B 64, 024512, 2001). φ is a wave
-    function with the symmetries of ψ, so that E is above the ground state, within its error. It does not depend on
-    `shift`, which is best near the energy of ψ. Each sample costs the local energies of all configurations that H
-    connects with it. What hψ and h²ψ have where ψ is zero is left out, since nothing is sampled there.
+    the latter at the right eigenvector (1, α) of ⟨(1, a)*(a, b)⟩ for its lower eigenvalue E − shift, in the metric of
+    (1, a): both have no error where φ is an eigenstate, v ∝ u (S. Sorella, Phys. Rev. B 64, 024512, 2001; the matrix
+    that is not symmetric is that of M. P. Nightingale and V. Melik-Alaverdian, Phys. Rev. Lett. 87, 043401, 2001). φ
+    is a wave function with the symmetries of ψ, so that E is above the ground state, within its error. It does not
+    depend on `shift`, which is best near the energy of ψ. Each sample costs the local energies of all configurations
+    that H connects with it. Where ψ is zero nothing is sampled: φ is cut to where it is not, the variance is too small
+    by what hφ has elsewhere.
 
     The same on every rank; None if the pass was stopped. Collective.
     """
@@ -46,25 +50,39 @@ def measure_lanczos_step(
         blocks.add(moment_terms(hamiltonian, ansatz, samples, shift, chunk_size))
         if sampling.is_stopped():
             return None
-    sums = blocks.gathered(sampling.communicator)
-    found = None if sums is None else _observables(hamiltonian, shift, *jackknife(lanczos_step, sums, blocks.sizes))
+    sums, found = blocks.gathered(sampling.communicator), None
+    if sums is not None:
+        step = functools.partial(lanczos_step, hamiltonian, shift)
+        unit, of = hamiltonian.energy_unit, "of (1 + alpha H) psi at the alpha of the lowest energy"
+        names = {
+            "energy": (unit, f"energy {of}"),
+            "variance": (f"({unit})^2", f"variance {of}"),
+            "v_score": ("1", f"V-score, N Var/(E - E_inf)^2, {of}"),
+        }
+        values = zip(*jackknife(step, sums, blocks.sizes), strict=True)
+        found = {
+            f"lanczos_{name}": Observable(value.item(), error.item(), *described)
+            for (name, described), (value, error) in zip(names.items(), values, strict=True)
+        }
     return sampling.communicator.broadcast_object(found)
 
 
-def lanczos_step(means: Means) -> Number:
-    """E − shift and Var of φ from the means of `moment_terms`.
+def lanczos_step(hamiltonian: SpinHamiltonian, shift: float, means: Means) -> Number:
+    """The energy, the variance and the V-score of φ from the means of `moment_terms`.
 
-    ⟨Re u*v⟩ = ⟨Re a⟩ + α(⟨|a|²⟩ + ⟨Re b⟩) + α²⟨Re a*b⟩ and ⟨|u|²⟩ = 1 + 2α⟨Re a⟩ + α²⟨|a|²⟩ are forms of (1, α), the
-    lowest ratio of which is an eigenvalue. Those of ψ itself if a does not vary.
+    Those of ψ itself where a does not vary.
     """
-    a, square, b, cross, b_square = (means[name] for name in MOMENTS)
-    overlaps = np.array([[1.0, a], [a, square]])
-    mixed = (square + b) / 2
-    if np.linalg.det(overlaps) <= ROUNDING**2 * b_square:
-        return np.array([a, np.maximum(square - a**2, 0)])
-    energies, states = scipy.linalg.eigh([[a, mixed], [mixed, cross]], overlaps)
-    energy, state = energies[0], states[:, 0]
-    return np.array([energy, state @ [[square, cross], [cross, b_square]] @ state - energy**2])
+    a, square, b, cross, b_square = (float(means[name]) for name in MOMENTS)
+    energy, variance = a, square - a**2
+    if variance > (ROUNDING * hamiltonian.lower_bound()) ** 2:
+        metric = np.array([[1.0, a], [a, square]])
+        energies, states = np.linalg.eig(np.linalg.solve(metric, [[a, b], [square, cross]]))
+        lowest = np.argmin(energies.real)
+        energy, state = float(energies[lowest].real), states[:, lowest].real
+        squares = state @ [[square, cross], [cross, b_square]] @ state
+        variance = float(squares / (state @ metric @ state)) - energy**2
+    score = v_score(hamiltonian.space.n_sites, shift + energy, variance, hamiltonian.infinite_temperature_energy)
+    return np.array([shift + energy, variance, score])
 
 
 def moment_terms(
@@ -76,14 +94,15 @@ def moment_terms(
 ) -> dict[str, Float[np.ndarray, "n_chains steps"]]:
     """Re a, |a|², Re b, Re a*b and |b|² with a = hψ/ψ and b = h²ψ/ψ, which `lanczos_step` takes the means of.
 
-    b(x) = Σ_x′ ⟨x|h|x′⟩ ψ(x′)/ψ(x) a(x′), where a(x′) is evaluated for as many x′ at once as there are samples.
+    b(x) = Σ_x′ ⟨x|h|x′⟩ ψ(x′)/ψ(x) a(x′), with a(x′) of as many x′ at once as there are samples, and not of those where
+    ψ is zero but for rounding.
     """
     flat = x.reshape(-1, x.shape[-1])
     n = len(flat)
-    diagonal, factors = (np.asarray(part) for part in _elements(hamiltonian, ansatz, flat, chunk_size))
-    a = np.asarray(local_energies(hamiltonian, ansatz, flat, chunk_size)) - shift
+    diagonal, factors = (np.array(part) for part in _elements(hamiltonian, ansatz, flat, chunk_size))
+    a = diagonal - shift + np.sum(factors, axis=1)
     b = (diagonal - shift) * a
-    rows, terms = np.nonzero(factors)
+    rows, terms = np.nonzero(np.abs(factors) > ROUNDING * np.max(np.abs(factors), axis=1, keepdims=True))
     for start in range(0, len(rows), n):
         row, term = rows[start : start + n], terms[start : start + n]
         neighbours = _neighbours(hamiltonian, flat, *(jnp.asarray(np.resize(one, n)) for one in (row, term)))
@@ -125,18 +144,3 @@ def _neighbours(
         return jax.tree.map(lambda leaf: leaf[term], moves).apply(x[row])
 
     return jax.vmap(of_one)(rows, terms)
-
-
-def _observables(
-    hamiltonian: SpinHamiltonian, shift: float, values: Float[np.ndarray, " 2"], errors: Float[np.ndarray, " 2"]
-) -> dict[str, Observable]:
-    energy, variance = shift + float(values[0]), float(values[1])
-    n_sites, infinite = hamiltonian.space.n_sites, hamiltonian.infinite_temperature_energy
-    score, score_error = (v_score(n_sites, energy, one, infinite) for one in (variance, float(errors[1])))
-    of = "of (1 + alpha H) psi at the alpha of the lowest energy"
-    unit = hamiltonian.energy_unit
-    return {
-        "lanczos_energy": Observable(energy, float(errors[0]), unit, f"energy {of}"),
-        "lanczos_variance": Observable(variance, float(errors[1]), f"({unit})^2", f"variance {of}"),
-        "lanczos_v_score": Observable(score, score_error, "1", f"V-score, N Var/(E - E_inf)^2, {of}"),
-    }

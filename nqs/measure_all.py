@@ -44,7 +44,8 @@ def measure_observables(
     The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
     ended the pass.
 
-    Raises `InputError` for a region that is empty or not of distinct sites of the system, `RunError` if an estimate
+    Raises `InputError` for a region that is empty or not of distinct sites of the system and for a Lanczos step of
+    particles, `RunError` if an estimate
     is not finite.
     """
     hamiltonian, sampler, communicator = vmc.hamiltonian, vmc.sampler, vmc.communicator
@@ -57,10 +58,12 @@ def measure_observables(
         local = LocalObservables(hamiltonian)
         if not local.is_periodic and hamiltonian.space.n_sites <= MAX_SITES:
             pairs = SiteCorrelations(sampling, local.spin)
-    elif region is None and lanczos_samples is None:
-        local = ParticleObservables(hamiltonian)
+    elif region is not None:
+        raise InputError("the region: particles have no sites")
+    elif lanczos_samples is not None:
+        raise InputError("the Lanczos step: of spins, not of particles")
     else:
-        raise InputError("the region: particles have no sites" if region else "the Lanczos step: is of spins alone")
+        local = ParticleObservables(hamiltonian)
 
     def observe(samples: Array) -> None:
         blocks.add(jax.tree.map(np.asarray, local_observables(local, ansatz, samples, vmc.chunk_size)))

@@ -33,6 +33,7 @@ def measure(
     communicator: Communicator,
     signals: Signals,
     path: Path,
+    *,
     n_samples: int | None,
     burn_in: int | None,
     seed: int | None,
@@ -62,6 +63,8 @@ def measure(
             with may_fail_to_print():
                 print(f"{vmc.hamiltonian.convention}, {system_size(vmc.hamiltonian.space)}")
                 print(f"{n_samples} samples of {n_chains} chains after {burn_in} sweeps, seed {seed}")
+                if lanczos_samples is not None:
+                    print(f"{lanczos_samples} samples for the Lanczos step")
         found = measure_observables(
             vmc,
             ansatz,

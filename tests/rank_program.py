@@ -47,7 +47,7 @@ def energies(name: str) -> np.ndarray:
 
 def observables() -> np.ndarray:
     vmc = nqs.VMC(hamiltonian, network, metropolis, nqs.sgd(0.02), seed=3, communicator=communicator)
-    _, found = nqs.measure_observables(vmc, network, 60, 10, region=range(5, 8))
+    _, found = nqs.measure_observables(vmc, network, 60, 10, region=range(5, 8), lanczos_samples=60)
     sampling = SamplingPass(hamiltonian.space, metropolis, communicator, 240, 10)
     entropy = measure_renyi(sampling, network, jax.random.key(0), 256, (0, 1), 1)
     return np.concatenate([np.ravel([one.mean, one.error]) for one in (entropy, *found.values())])

@@ -1,6 +1,7 @@
 """Small systems that the tests share: every Hamiltonian and every wave function on six sites."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -13,7 +14,7 @@ from hamiltonians.lattice import Lattice
 from hamiltonians.sector import sector
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.space import Spins
-from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings
 from hamiltonians.symmetry import symmetry_group
 from nqs.ansatz.autoregressive import Couplings
 from nqs.ansatz.base import Ansatz
@@ -34,6 +35,26 @@ from nqs.local_energy import local_energies
 N_SITES = 6
 RING = Lattice("chain", (N_SITES,))
 COUPLINGS = Couplings(gaussian_couplings(N_SITES, 3))
+
+
+class DzyaloshinskiiMoriya(SpinHamiltonian):
+    """H = Σ_⟨ij⟩ (X_i Y_j − Y_i X_j): Y = iXZ makes the amplitudes imaginary."""
+
+    space: Spins
+    diagonal_terms: tuple[ZStrings, ...]
+    flip_terms: FlipTerms
+    convention: ClassVar[str] = "H = sum XY - YX"
+    energy_unit: ClassVar[str] = "1"
+
+    def __init__(self, lattice: Lattice):
+        edges = lattice.edges()
+        self.space = Spins(lattice.n_sites)
+        self.diagonal_terms = ()
+        self.flip_terms = FlipTerms(edges, np.tile([-1j, 1j], (len(edges), 1)), edges[:, :, None])
+
+    def reference_energy(self) -> float | None:
+        return None
+
 
 HAMILTONIANS: dict[str, SpinHamiltonian] = {
     "ising_ring": TransverseIsing(RING, 1.1, 0.7, 0.3),

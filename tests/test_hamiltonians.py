@@ -1,12 +1,12 @@
 """Matrices of the Hamiltonians against NetKet's, and input that no Hamiltonian takes."""
 
 from collections import Counter
-from typing import ClassVar
 
 import equinox as eqx
 import netket as nk
 import numpy as np
 import pytest
+from systems import DzyaloshinskiiMoriya
 
 from hamiltonians.exact import all_states, ground_state, sparse_matrix
 from hamiltonians.heisenberg import Heisenberg
@@ -16,7 +16,7 @@ from hamiltonians.netket_operators import from_netket, pauli_strings
 from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings, upper_triangle
 from hamiltonians.space import Spins
-from hamiltonians.spin import FlipTerms, SpinHamiltonian, ZStrings
+from hamiltonians.spin import SpinHamiltonian
 
 CHAIN = Lattice("chain", (7,))
 SQUARE = Lattice("square", (3, 3))
@@ -231,25 +231,6 @@ def test_sherrington_kirkpatrick():
     terms |= {string(6, X=i): -0.4 for i in range(6)}
     assert_same_matrix(SherringtonKirkpatrick(couplings, 0.4), terms)
     assert_same_matrix(SherringtonKirkpatrick(couplings + couplings.T, 0.4), terms)
-
-
-class DzyaloshinskiiMoriya(SpinHamiltonian):
-    """H = Σ_⟨ij⟩ (X_i Y_j − Y_i X_j): Y = iXZ makes the amplitudes imaginary."""
-
-    space: Spins
-    diagonal_terms: tuple[ZStrings, ...]
-    flip_terms: FlipTerms
-    convention: ClassVar[str] = "H = sum XY - YX"
-    energy_unit: ClassVar[str] = "1"
-
-    def __init__(self, lattice: Lattice):
-        edges = lattice.edges()
-        self.space = Spins(lattice.n_sites)
-        self.diagonal_terms = ()
-        self.flip_terms = FlipTerms(edges, np.tile([-1j, 1j], (len(edges), 1)), edges[:, :, None])
-
-    def reference_energy(self) -> float | None:
-        return None
 
 
 def test_imaginary_amplitudes():

@@ -35,12 +35,14 @@ def measured(hamiltonian, n_samples=8192, ansatz=None):
     return measure_observables(run, ansatz, n_samples, 60)[1]
 
 
-def test_a_lanczos_step_is_refused():
+def test_a_lanczos_step_and_a_region_are_refused():
     gas = ElectronGas(1, 1, 1.0)
     ansatz = build_particle_ansatz(schema.Slater(), "float64", gas, jax.random.key(0))
     run = nqs.VMC(gas, ansatz, RandomWalk(gas.space, "gaussian", n_chains=4, n_samples=4), nqs.sgd())
-    with pytest.raises(InputError, match="the Lanczos step: is of spins alone"):
+    with pytest.raises(InputError, match="the Lanczos step: of spins, not of particles"):
         measure_observables(run, ansatz, 4, 0, lanczos_samples=4)
+    with pytest.raises(InputError, match="particles have no sites"):
+        measure_observables(run, ansatz, 4, 0, region=())
 
 
 def values_of(observable):
