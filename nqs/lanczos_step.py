@@ -77,8 +77,8 @@ def lanczos_step(hamiltonian: SpinHamiltonian, shift: float, means: Means) -> Nu
     if variance > (ROUNDING * hamiltonian.lower_bound()) ** 2:
         metric = np.array([[1.0, a], [a, square]])
         energies, states = np.linalg.eig(np.linalg.solve(metric, [[a, b], [square, cross]]))
-        lowest = np.argmin(energies.real)
-        energy, state = float(energies[lowest].real), states[:, lowest].real
+        lowest = np.argmin(np.real(energies))
+        energy, state = float(np.real(energies)[lowest]), np.real(states)[:, lowest]
         squares = state @ [[square, cross], [cross, b_square]] @ state
         variance = float(squares / (state @ metric @ state)) - energy**2
     score = v_score(hamiltonian.space.n_sites, shift + energy, variance, hamiltonian.infinite_temperature_energy)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Inexact, Key
 
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.geometry import Geometry
-from nqs.ansatz.pair_features import n_features, others, pair_features, weights
+from nqs.ansatz.pair_features import others, pair_features, weights
 from nqs.ansatz.slater import Slater
 
 
@@ -79,7 +79,8 @@ class MessagePassing(Ansatz):
         keys = jax.random.split(key, rounds + 3)
         self.n_determinants = n_determinants
         self.slater, self.geometry, self.n_up, self.is_complex = slater, geometry, n_up, is_complex
-        self.embedding = weights(keys[0], n_features(geometry, dim), width, dtype)
+        n_features = dim + 1 if geometry.cell is None else 2 * dim
+        self.embedding = weights(keys[0], n_features + 1, width, dtype)
         self.own_embedding = weights(keys[1], dim + 1, width, dtype) if geometry.cell is None else None
         self.rounds = tuple(Message(width, dtype, key=k) for k in keys[2:-1])
         components = 2 if is_complex else 1
@@ -101,7 +102,7 @@ class MessagePassing(Ansatz):
 
     def _particles(self, x: Float[Array, "n_particles dim"]) -> Float[Array, "n_particles width"]:
         """What each particle learned."""
-        pairs = pair_features(self.geometry, self.n_up, x) @ self.embedding
+        pairs = pair_features(self.geometry.features, self.n_up, x) @ self.embedding
         particles = jnp.zeros((len(x), self.embedding.shape[1]), x.dtype)
         if self.own_embedding is not None:
             particles = self.geometry.features(x) @ self.own_embedding
