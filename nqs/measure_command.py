@@ -20,6 +20,7 @@ from nqs.guards import energy_bound, measured_warnings, without_measured
 from nqs.measure_all import measure_observables
 from nqs.output import may_fail_to_print
 from nqs.parallel import Communicator
+from nqs.progress import ProgressReport
 from nqs.provenance import describe_launch, ended
 from nqs.report import array_lines, print_report
 from nqs.results import Result
@@ -51,6 +52,7 @@ def measure(
     communicator.on_root(lambda: _read(path))
     with ExitStack() as stack:
         writer = communicator.on_root(lambda: stack.enter_context(Writer(path)))
+        stack.enter_context(ProgressReport(0, 0, communicator.rank))
         config, result = communicator.from_root(lambda: _read(path))
         vmc = communicator.agreed(lambda: build_vmc(config, communicator, result, str(path), is_continued=True))
         ansatz = communicator.agreed(lambda: _ansatz(vmc, result, path))

@@ -20,7 +20,8 @@ steps_logger = logging.getLogger("nqs.steps")
 class ProgressReport:
     """Reports the steps of a run from `start` to `steps`; ranks above 0 are silent unless they warn.
 
-    `label` names one of several runs. Lines of a log also go to the logger of the package.
+    Without steps it shows the messages of the package alone. `label` names one of several runs. Lines of a log also go
+    to the logger of the package.
     """
 
     def __init__(self, start: int, steps: int, rank: int, label: str = ""):
@@ -35,7 +36,7 @@ class ProgressReport:
         self._handler = _LogHandler(self)
 
     def __enter__(self) -> "ProgressReport":
-        if self._rank == 0 and self._console.is_terminal:
+        if self._rank == 0 and self._console.is_terminal and self._steps > self._start:
             self._bar = Progress(
                 TextColumn(escape(self.label) + "step {task.completed:.0f}/{task.total:.0f}"),
                 BarColumn(),

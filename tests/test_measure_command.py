@@ -11,6 +11,7 @@ from launching import SMALL, call, small_result
 import nqs
 from nqs import results
 from nqs.lock import Lock
+from nqs.sampler import passes
 from nqs.text import with_error
 
 # What needs no replicas, to be quick where the entropy does not matter.
@@ -32,9 +33,11 @@ def folder(tmp_path, monkeypatch, result):
     return tmp_path
 
 
-def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys):
+def test_it_writes_observables_and_leaves_the_rest(folder, result, capsys, monkeypatch):
+    monkeypatch.setattr(passes, "LOG_SECONDS", 0.0)
     assert call("measure", "x.h5", "--region", "0-2,7", "--samples", "2010", "--lanczos-samples", "1000") == 0
-    text = capsys.readouterr().out
+    text, progress = capsys.readouterr()
+    assert "nqs: measuring the Lanczos step: 1020 of 1020 samples" in progress
     found = nqs.load("x.h5")
     assert results.read(folder / "x.h5").status == result.status
     for name, values in result.history.items():

@@ -7,7 +7,8 @@ The relative error is (E − E_exact)/|E_exact|. Published: the weights released
 355, 602 (2017), evaluated anew; that of 10 x 10 sites at alpha = 8. Exact energies without a closed form are of
 Lanczos, that of 10 x 10 sites of quantum Monte Carlo (-0.671549 per site; both as in the varbench repository). Of the
 J1-J2 model the published one is that of an RBM with pairs and projections there (390a21e). The other sector of the
-ring is to reach 1e-3 of the gap of 0.2179 to the ground state.
+ring is to reach 1e-3 of the gap of 0.2179 to the ground state. Where it was measured the energy of the J1-J2 model is
+that after a Lanczos step.
 """
 
 import argparse
@@ -25,12 +26,16 @@ RUNS = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Row:
-    """A run file, the relative error that it is to reach, the one of others, and the exact energy of no closed form."""
+    """A run file, the relative error that it is to reach, the one of others, and the exact energy of no closed form.
+
+    With `lanczos_samples` the energy is that after a Lanczos step, from so many samples, where it was measured.
+    """
 
     file: str
     aim: float
     published: str
     exact: float | None = None
+    lanczos_samples: int = 0
 
 
 ROWS = (
@@ -42,7 +47,7 @@ ROWS = (
     Row("heisenberg_ring_20_other_sector", 2.5e-5, "-", -8.6864410),
     Row("heisenberg_square_6", 1e-4, "-", -24.4393974),
     Row("heisenberg_square_10", 1e-3, "1.13(4)e-3", -67.1549),
-    Row("j1j2_square_6", 2e-4, "1.9e-5", -18.137148),
+    Row("j1j2_square_6", 2e-4, "1.9e-5", -18.137148, 16384),
 )
 
 
@@ -56,9 +61,13 @@ def line(row: Row) -> list[str]:
         return [row.file, "-", "-", "-", f"{row.aim:.0e}", row.published, result.status]
     measured = result.measured
     reference = measured["reference"] if row.exact is None else row.exact
-    distance, error = (measured["energy"] - reference) / abs(reference), measured["energy_error"] / abs(reference)
+    value, deviation = measured["energy"], measured["energy_error"]
+    if row.lanczos_samples and "lanczos_energy" in result.observables:
+        step = result.observables["lanczos_energy"]
+        value, deviation = float(step.mean), float(step.error)
+    distance, error = (value - reference) / abs(reference), deviation / abs(reference)
     minutes = float(result.history["wall_time"][-1]) / 60
-    energy = f"{measured['energy']:.6f} +- {measured['energy_error']:.6f}"
+    energy = f"{value:.6f} +- {deviation:.6f}"
     relative = f"({distance:.2e}) +- {error:.1e}"
     return [row.file, f"{reference:.6f}", energy, relative, f"{row.aim:.0e}", row.published, f"{minutes:.1f} min"]
 
@@ -69,7 +78,12 @@ def main() -> None:
     ranks = parser.parse_args().run
     if ranks:
         for row in ROWS:
-            subprocess.run(["mpirun", "-n", str(ranks), "nqs", "run", str(RUNS / f"{row.file}.toml")], check=True)
+            nqs_on_ranks = ["mpirun", "-n", str(ranks), "nqs"]
+            subprocess.run([*nqs_on_ranks, "run", str(RUNS / f"{row.file}.toml")], check=True)
+            path = Path("results") / f"{row.file}.h5"
+            if row.lanczos_samples and "lanczos_energy" not in nqs.load(path).observables:
+                what = ["--region", "0", "--burn-in", "200", "--lanczos-samples", str(row.lanczos_samples)]
+                subprocess.run([*nqs_on_ranks, "measure", str(path), *what], check=True)
     head = ["run file", "exact", "energy", "relative error", "to reach", "published", "training"]
     lines = np.array([head, *map(line, ROWS)])
     widths = [max(map(len, column)) for column in lines.T]
