@@ -207,12 +207,18 @@ def _connects(edges: np.ndarray, n_sites: int) -> bool:
 
 
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
-    """With the parameters of a result; a projected wave function takes those of the same one before its projection."""
+    """With the parameters of a result; a projected wave function takes those of the same one before its projection.
+
+    Those that the result does not have stay as they are: a Slater-Jastrow function is a start for one with a network.
+    """
     try:
         parameters = results.read(path).final_parameters
-        if isinstance(ansatz, Projected) and parameters.keys() != {name for name, *_ in RealView(ansatz).leaves}:
+        view = RealView(ansatz)
+        drawn = view.named(view.flatten(ansatz))
+        if isinstance(ansatz, Projected) and parameters.keys() != drawn.keys():
             return eqx.tree_at(lambda projected: projected.ansatz, ansatz, with_parameters(ansatz.ansatz, parameters))
-        return with_parameters(ansatz, parameters)
+        has_a_part = parameters and parameters.keys() < drawn.keys()
+        return with_parameters(ansatz, drawn | parameters if has_a_part else parameters)
     except InputError as error:
         raise ValueError(f"init_from: {error}") from error
     except ValueError as error:

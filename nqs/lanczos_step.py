@@ -17,8 +17,10 @@ from nqs.sampler.passes import SamplingPass
 from nqs.statistics import v_score
 
 MOMENTS = ("h psi", "h psi squared", "h^2 psi", "h psi times h^2 psi", "h^2 psi squared")
-# Of the standard deviation of local energies, relative to H, below which ψ is an eigenstate; and of a ratio of ψ.
-ROUNDING = 1e-12
+# Of the standard deviation of local energies, relative to H, below which ψ is an eigenstate.
+EIGENSTATE = 1e-12
+# Of ratios of ψ, relative to the largest one, in units of the precision of ψ.
+ZERO = 1000
 
 
 def measure_lanczos_step(
@@ -35,13 +37,13 @@ def measure_lanczos_step(
 
         E = shift + ⟨Re u*v⟩/⟨|u|²⟩,  Var = ⟨|v|²⟩/⟨|u|²⟩ − (E − shift)²,
 
-    the latter at the right eigenvector (1, α) of ⟨(1, a)*(a, b)⟩ for its lower eigenvalue E − shift, in the metric of
-    (1, a): both have no error where φ is an eigenstate, v ∝ u (S. Sorella, Phys. Rev. B 64, 024512, 2001; the matrix
-    that is not symmetric is that of M. P. Nightingale and V. Melik-Alaverdian, Phys. Rev. Lett. 87, 043401, 2001). φ
-    is a wave function with the symmetries of ψ, so that E is above the ground state, within its error. It does not
-    depend on `shift`, which is best near the energy of ψ. Each sample costs the local energies of all configurations
-    that H connects with it. Where ψ is zero nothing is sampled: φ is cut to where it is not, the variance is too small
-    by what hφ has elsewhere.
+    with (1, α) the right eigenvector of the matrix ⟨(1, a)*(a, b)⟩ in the metric ⟨(1, a)*(1, a)⟩ for the lower one of
+    its eigenvalues, which is E − shift. E and Var have no error where φ is an eigenstate, v ∝ u (S. Sorella, Phys. Rev.
+    B 64, 024512, 2001; the matrix that is not symmetric is that of M. P. Nightingale and V. Melik-Alaverdian, Phys.
+    Rev. Lett. 87, 043401, 2001); where it is nearly one the samples of Var have a long tail. φ is a wave function with
+    the symmetries of ψ, so that E is above the ground state, within its error. It does not depend on `shift`, which is
+    best near the energy of ψ. Each sample costs the local energies of all configurations that H connects with it. Where
+    ψ is zero nothing is sampled: φ is cut to where it is not, the variance is too small by what hφ has elsewhere.
 
     The same on every rank; None if the pass was stopped. Collective.
     """
@@ -70,11 +72,11 @@ def measure_lanczos_step(
 def lanczos_step(hamiltonian: SpinHamiltonian, shift: float, means: Means) -> Number:
     """The energy, the variance and the V-score of φ from the means of `moment_terms`.
 
-    Those of ψ itself where a does not vary.
+    Those of ψ itself where a does not vary. If noise makes the eigenvalues complex their real part counts.
     """
     a, square, b, cross, b_square = (float(means[name]) for name in MOMENTS)
-    energy, variance = a, square - a**2
-    if variance > (ROUNDING * hamiltonian.lower_bound()) ** 2:
+    energy, variance = a, max(square - a**2, 0.0)
+    if variance > max((EIGENSTATE * hamiltonian.lower_bound()) ** 2, 16 * np.finfo(float).eps * square):
         metric = np.array([[1.0, a], [a, square]])
         energies, states = np.linalg.eig(np.linalg.solve(metric, [[a, b], [square, cross]]))
         lowest = np.argmin(np.real(energies))
@@ -102,7 +104,7 @@ def moment_terms(
     diagonal, factors = (np.array(part) for part in _elements(hamiltonian, ansatz, flat, chunk_size))
     a = diagonal - shift + np.sum(factors, axis=1)
     b = (diagonal - shift) * a
-    rows, terms = np.nonzero(np.abs(factors) > ROUNDING * np.max(np.abs(factors), axis=1, keepdims=True))
+    rows, terms = np.nonzero(factors)
     for start in range(0, len(rows), n):
         row, term = rows[start : start + n], terms[start : start + n]
         neighbours = _neighbours(hamiltonian, flat, *(jnp.asarray(np.resize(one, n)) for one in (row, term)))
@@ -116,14 +118,16 @@ def moment_terms(
 def _elements(
     hamiltonian: SpinHamiltonian, ansatz: Ansatz, x: Int8[Array, "n n_sites"], chunk_size: int
 ) -> tuple[Float[Array, " n"], Inexact[Array, "n terms"]]:
-    """⟨x|H|x⟩, and ⟨x|H|x′⟩ ψ(x′)/ψ(x) of every term: 0 where it does not act."""
+    """⟨x|H|x⟩, and ⟨x|H|x′⟩ ψ(x′)/ψ(x) of every term: 0 where it does not act, or ψ(x′) is zero but for rounding."""
 
     def of_all(fast: Ansatz) -> tuple[Array, Array]:
         def of_one(y: Int8[Array, " n_sites"]) -> tuple[Array, Array]:
             moves, amplitudes = hamiltonian.connected(y)
             acts = amplitudes != 0
-            ratios = jnp.exp(jnp.where(acts, fast.log_ratios(fast.start(y), y, moves), 0))
-            return hamiltonian.diagonal(y), jnp.where(acts, amplitudes * ratios, 0)
+            ratios = jnp.where(acts, jnp.exp(fast.log_ratios(fast.start(y), y, moves)), 0)
+            sizes = jnp.abs(ratios)
+            is_there = sizes > ZERO * jnp.finfo(sizes.dtype).eps * jnp.max(sizes)
+            return hamiltonian.diagonal(y), jnp.where(is_there, amplitudes * ratios, 0)
 
         return jax.lax.map(of_one, x, batch_size=min(chunk_size, len(x)))
 

@@ -128,7 +128,7 @@ def _optimise(
     left = None if limit is None else limit - (time.monotonic() - began)
     if limit is None and vmc.communicator.is_root:
         left = seconds_to_work(os.environ)
-    with ProgressReport(start, config.run.steps, vmc.communicator.rank, label) as progress:
+    with ProgressReport(start, config.run.steps, rank=vmc.communicator.rank, label=label) as progress:
         return vmc.run(
             config.run.steps,
             output=writer,

@@ -40,13 +40,11 @@ def measure_observables(
     Sampled as by `vmc`, with its seed if no other is given: the energy and the averages from `n_samples` of chains
     started independently and burnt in for `burn_in` sweeps; the overlaps and the Rényi-2 entropy of `region` (the
     first half of the sites, if not given) from as many pairs; the fidelity by summation where `can_be_enumerated`; of
-    spins also the energy after a Lanczos step from `lanczos_samples`, if they are given.
-    The same on every rank. Collective, as is `is_stopped`, which is asked between samples: None if it
-    ended the pass.
+    spins also the energy after a Lanczos step from `lanczos_samples`, if they are given. The same on every rank.
+    Collective, as is `is_stopped`, which is asked between samples: None if it ended the pass.
 
-    Raises `InputError` for a region that is empty or not of distinct sites of the system and for a Lanczos step of
-    particles, `RunError` if an estimate
-    is not finite.
+    Raises `InputError` for a region that is empty or not of distinct sites of the system, and for a region or a Lanczos
+    step of particles, `RunError` if an estimate is not finite.
     """
     hamiltonian, sampler, communicator = vmc.hamiltonian, vmc.sampler, vmc.communicator
     seed = vmc.seed if seed is None else seed

@@ -52,7 +52,7 @@ def measure(
     communicator.on_root(lambda: _read(path))
     with ExitStack() as stack:
         writer = communicator.on_root(lambda: stack.enter_context(Writer(path)))
-        stack.enter_context(ProgressReport(0, 0, communicator.rank))
+        stack.enter_context(ProgressReport(rank=communicator.rank))
         config, result = communicator.from_root(lambda: _read(path))
         vmc = communicator.agreed(lambda: build_vmc(config, communicator, result, str(path), is_continued=True))
         ansatz = communicator.agreed(lambda: _ansatz(vmc, result, path))

@@ -24,7 +24,7 @@ class ProgressReport:
     to the logger of the package.
     """
 
-    def __init__(self, start: int, steps: int, rank: int, label: str = ""):
+    def __init__(self, start: int = 0, steps: int = 0, *, rank: int, label: str = ""):
         self._steps = steps
         self._rank = rank
         self.label = f"{label}: " if label else ""

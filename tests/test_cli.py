@@ -104,6 +104,11 @@ def test_a_run_starts_from_the_parameters_of_another(folder, capsys):
     first, second = (results.read(folder / name).parameters for name in ("a.h5", "b.h5"))
     for name, values in first.items():
         np.testing.assert_array_equal(second[name], values)
+    more = ("--ansatz.visible_bias", "true", "--run.steps", "0", "--run.output", "c.h5", "--run.init_from", "a.h5")
+    assert call("run", "small.toml", *more) == 0
+    third = results.read(folder / "c.h5").parameters
+    np.testing.assert_array_equal(third["weights"], first["weights"])
+    assert third["visible_bias"].shape == (8,)
     message = refused(
         capsys, "run", "small.toml", "--ansatz.kind", "rbm", "--ansatz.alpha", "2", "--run.init_from", "a.h5"
     )

@@ -102,7 +102,7 @@ def test_zeros_of_the_wave_function_are_left_out(projected):
     is_there = np.abs(psi) > 1e-9
     assert 0 < np.sum(~is_there) < len(psi) / 2
     matrix, psi = sparse_matrix(hamiltonian).toarray()[np.ix_(is_there, is_there)], psi[is_there]
-    assert np.any(sparse_matrix(hamiltonian).toarray()[np.ix_(~is_there, is_there)] @ psi)
+    assert np.max(np.abs(sparse_matrix(hamiltonian).toarray()[np.ix_(~is_there, is_there)])) > 0.1
     means = summed(hamiltonian, ansatz, 0.0, 16)
     for name, power in zip(MOMENTS, (1, 2, 2, 3, 4), strict=True):
         expected = np.vdot(psi, np.linalg.matrix_power(matrix, power) @ psi).real / np.vdot(psi, psi).real
@@ -126,8 +126,9 @@ def test_eigenstates_stay():
     (energy, _), (variance, _), _ = measured(HAMILTONIANS["heisenberg"], rbm(stddev=0.0), 1.5)
     assert (energy, variance) == pytest.approx((1.5, 0), abs=1e-11)
     energies, vectors = ground_state(ISING)
-    (energy, error), (variance, _), _ = measured(ISING, listed(ISING, np.abs(vectors[:, 0])), energies[0])
-    assert (energy, error, variance) == pytest.approx((energies[0], 0, 0), abs=1e-9)
+    for shift in (energies[0], 0.0):
+        (energy, error), (variance, _), _ = measured(ISING, listed(ISING, np.abs(vectors[:, 0])), shift)
+        assert (energy, error, variance) == pytest.approx((energies[0], 0, 0), abs=1e-9)
 
 
 def test_an_eigenstate_that_a_step_reaches_has_no_error():

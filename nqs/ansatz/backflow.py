@@ -16,8 +16,7 @@ class Backflow(Ansatz):
 
     η and J are the outputs of a network with one hidden layer of `width` silu units on the `local_features` of a pair,
     with whether its spins are equal; v is a bounded `vector` along the displacement. They begin at zero: the first ψ is
-    the determinant. All of it is smooth where particles meet, so that a `PairJastrow` keeps the cusps exact. At one
-    density the parameters of a small cell are a start for a larger one.
+    the determinant. All of it is smooth where particles meet, so that a `PairJastrow` keeps the cusps exact.
     """
 
     slater: Slater

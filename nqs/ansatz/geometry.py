@@ -51,7 +51,7 @@ class Geometry(eqx.Module):
         sines = jnp.sin(2 * jnp.pi * u)
         return squares + jnp.sum(sines @ jnp.asarray(mixed / (2 * np.pi) ** 2, r.dtype) * sines, axis=-1)
 
-    def features(self, r: Inexact[Array, "*batch dim"]) -> Float[Array, "*batch features"]:
+    def features(self, r: Float[Array, "*batch dim"]) -> Float[Array, "*batch features"]:
         """Bounded smooth functions that tell r: of a cell sin(2πu) and cos(2πu), else `local_features`."""
         if self.cell is None:
             return self.local_features(r)
@@ -59,7 +59,7 @@ class Geometry(eqx.Module):
         return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
     def local_features(self, r: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim_plus_one"]:
-        """(v, ℓ)/√(ℓ² + s²) with the `displacement` v: at r of a few ℓ the same in cells of any size."""
+        """(v, ℓ)/√(ℓ² + s²) with the `displacement` v and the `distance` s: they resolve ℓ in cells of any size."""
         scale = jax.lax.rsqrt(self.length**2 + self.squared_distance(r)[..., None])
         return jnp.concatenate([self.displacement(r) * scale, self.length * scale], axis=-1)
 
@@ -71,7 +71,7 @@ class Geometry(eqx.Module):
         return sines @ jnp.asarray(np.array(self.cell), r.dtype)
 
     def vector(self, r: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
-        """A bounded one: `displacement` in a cell, else r ℓ/√(ℓ² + r²)."""
+        """A bounded smooth odd function that is r + O(r³): `displacement` in a cell, else r ℓ/√(ℓ² + r²)."""
         if self.cell is not None:
             return self.displacement(r)
         return r * self.length * jax.lax.rsqrt(self.length**2 + jnp.sum(r**2, axis=-1, keepdims=True))

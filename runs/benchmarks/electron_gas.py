@@ -1,7 +1,7 @@
 """The electron gas of 14 electrons along r_s: the fraction of the correlation energy, the virial theorem, g(r), S(k).
 
     mpirun -n 2 nqs scan runs/electron_gas_14.toml
-    mpirun -n 2 nqs measure results/electron_gas_14/r_s=5.h5      and the others, for the rest
+    mpirun -n 2 nqs measure "results/electron_gas_14/r_s=5,init_value=1.h5"      and the others, for the rest
     python runs/benchmarks/electron_gas.py            a table, electron_gas.png
 
 E_c = E − E_HF of the cell. Its fraction is of the exact one by full configuration-interaction quantum Monte Carlo (J.

@@ -62,19 +62,21 @@ def line(row: Row) -> list[str]:
     measured = result.measured
     reference = measured["reference"] if row.exact is None else row.exact
     value, deviation = measured["energy"], measured["energy_error"]
-    if row.lanczos_samples and "lanczos_energy" in result.observables:
+    is_step = row.lanczos_samples > 0 and "lanczos_energy" in result.observables
+    if is_step:
         step = result.observables["lanczos_energy"]
         value, deviation = float(step.mean), float(step.error)
     distance, error = (value - reference) / abs(reference), deviation / abs(reference)
     minutes = float(result.history["wall_time"][-1]) / 60
     energy = f"{value:.6f} +- {deviation:.6f}"
     relative = f"({distance:.2e}) +- {error:.1e}"
-    return [row.file, f"{reference:.6f}", energy, relative, f"{row.aim:.0e}", row.published, f"{minutes:.1f} min"]
+    name = row.file + (" (Lanczos step)" if is_step else "")
+    return [name, f"{reference:.6f}", energy, relative, f"{row.aim:.0e}", row.published, f"{minutes:.1f} min"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=int, metavar="RANKS", help="run what is missing on so many ranks")
+    parser.add_argument("--run", type=int, metavar="RANKS", help="run and measure what is missing on so many ranks")
     ranks = parser.parse_args().run
     if ranks:
         for row in ROWS:
