@@ -15,10 +15,10 @@ the median of calls in a row for half a second, at least one, after one that is 
 training begins. The natural gradient is the fastest step without its own sampling and local energies. A ratio is the
 peer's time over that of nqs in the same round; its median stands first, its range beside it. The convolutional network
 of the peers is the very function of nqs, whose convolutions are products of matrices: with those of Flax a step of
-NetKet took more than ten times as long, in the gradients of single samples. The memory is the peak of a process, or of all ranks
-together, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done at least (3
-operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples and its factor),
-by time, over what a product of matrices reaches here.
+NetKet took more than ten times as long, in the gradients of single samples. The memory is the peak of a process, or of
+all ranks together, with all that it has imported. Of RBMs the last column is the arithmetic that has to be done at
+least (3 operations for each pair of a flip and a hidden unit; n^2 (N + M) + n^3/3 for the matrix of n samples and its
+factor), by time, over what a product of matrices reaches here.
 """
 
 import argparse
