@@ -69,16 +69,13 @@ def summed(hamiltonian: SpinHamiltonian, ansatz: Ansatz, shift: float, chunk_siz
 @pytest.mark.parametrize(
     ("hamiltonian", "ansatz"),
     [
-        (HAMILTONIANS["ising_ring"], rbm()),
-        (HAMILTONIANS["heisenberg"], rbm("complex128", visible_bias=True)),
         (HAMILTONIANS["sherrington_kirkpatrick"], rbm("complex128")),
         (DzyaloshinskiiMoriya(RING), rbm("complex128", visible_bias=True)),
         (J1J2, pair_product()),
     ],
 )
-@pytest.mark.parametrize("shift", [0.0, -1.7])
-def test_averages_by_summation_give_the_step_of_dense_matrices(hamiltonian, ansatz, shift):
-    states = all_states(hamiltonian.space)
+def test_averages_by_summation_give_the_step_of_dense_matrices(hamiltonian, ansatz):
+    states, shift = all_states(hamiltonian.space), -1.7
     matrix = sparse_matrix(hamiltonian).toarray() - shift * np.eye(len(states))
     psi = wave_function(ansatz, states)
     means = summed(hamiltonian, ansatz, shift, 7)
@@ -110,10 +107,10 @@ def test_zeros_of_the_wave_function_are_left_out(projected):
 
 
 def measured(hamiltonian: SpinHamiltonian, ansatz: Ansatz, shift: float) -> list[tuple[float, float]]:
-    """Energy, variance and V-score from 8192 samples, each with its error."""
+    """Energy, variance and V-score from 256 samples, each with its error."""
     move = nqs.LocalFlip() if hamiltonian.space.total_sz is None else nqs.Exchange(RING.edges())
-    sampler = nqs.Metropolis(move, n_chains=64, n_samples=512, sweeps=4)
-    sampling = SamplingPass(hamiltonian.space, sampler, Communicator(), 8192, 20)
+    sampler = nqs.Metropolis(move, n_chains=64, n_samples=256)
+    sampling = SamplingPass(hamiltonian.space, sampler, Communicator(), 256, 10)
     found = measure_lanczos_step(hamiltonian, sampling, ansatz, jax.random.key(0), shift, 64)
     assert found is not None
     assert [one.units for one in found.values()] == ["unit of J", "(unit of J)^2", "1"]
