@@ -206,6 +206,11 @@ def _connects(edges: np.ndarray, n_sites: int) -> bool:
     return connected_components(graph, directed=False, return_labels=False) == 1
 
 
+def _drawn(ansatz: Ansatz) -> dict[str, np.ndarray]:
+    view = RealView(ansatz)
+    return view.named(view.flatten(ansatz))
+
+
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     """With the parameters of a result; a projected wave function takes those of the same one before its projection.
 
@@ -213,12 +218,10 @@ def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     """
     try:
         parameters = results.read(path).final_parameters
-        view = RealView(ansatz)
-        drawn = view.named(view.flatten(ansatz))
-        if isinstance(ansatz, Projected) and parameters.keys() != drawn.keys():
-            return eqx.tree_at(lambda projected: projected.ansatz, ansatz, with_parameters(ansatz.ansatz, parameters))
-        has_a_part = parameters and parameters.keys() < drawn.keys()
-        return with_parameters(ansatz, drawn | parameters if has_a_part else parameters)
+        if isinstance(ansatz, Projected) and not parameters.keys() <= _drawn(ansatz).keys():
+            inner = with_parameters(ansatz.ansatz, _drawn(ansatz.ansatz) | parameters)
+            return eqx.tree_at(lambda projected: projected.ansatz, ansatz, inner)
+        return with_parameters(ansatz, _drawn(ansatz) | parameters)
     except InputError as error:
         raise ValueError(f"init_from: {error}") from error
     except ValueError as error:

@@ -60,10 +60,21 @@ def exact_step(hamiltonian: SpinHamiltonian, ansatz: Ansatz) -> tuple[float, flo
 def summed(hamiltonian: SpinHamiltonian, ansatz: Ansatz, shift: float, chunk_size: int) -> dict[str, np.floating]:
     """The averages over all configurations where ψ is not zero."""
     states = all_states(hamiltonian.space)
-    psi = wave_function(ansatz, states)
-    states, density = states[np.abs(psi) > 1e-9], np.abs(psi[np.abs(psi) > 1e-9]) ** 2
+    density = np.abs(wave_function(ansatz, states)) ** 2
+    states, density = states[density > 1e-18], density[density > 1e-18]
     terms = moment_terms(hamiltonian, ansatz, jnp.asarray(states)[:, None], shift, chunk_size)
     return {name: density @ values[:, 0] / np.sum(density) for name, values in terms.items()}
+
+
+def assert_moments(means: dict[str, np.floating], matrix: np.ndarray, psi: np.ndarray) -> None:
+    """⟨h⟩, ⟨h²⟩ twice, ⟨h³⟩ and ⟨h⁴⟩."""
+    for name, power in zip(MOMENTS, (1, 2, 2, 3, 4), strict=True):
+        expected = np.vdot(psi, np.linalg.matrix_power(matrix, power) @ psi).real / np.vdot(psi, psi).real
+        assert means[name] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def move_of(hamiltonian: SpinHamiltonian) -> nqs.LocalFlip | nqs.Exchange:
+    return nqs.LocalFlip() if hamiltonian.space.total_sz is None else nqs.Exchange(RING.edges())
 
 
 @pytest.mark.parametrize(
@@ -79,9 +90,7 @@ def test_averages_by_summation_give_the_step_of_dense_matrices(hamiltonian, ansa
     matrix = sparse_matrix(hamiltonian).toarray() - shift * np.eye(len(states))
     psi = wave_function(ansatz, states)
     means = summed(hamiltonian, ansatz, shift, 7)
-    for name, power in zip(MOMENTS, (1, 2, 2, 3, 4), strict=True):
-        expected = np.vdot(psi, np.linalg.matrix_power(matrix, power) @ psi).real / np.vdot(psi, psi).real
-        assert means[name] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert_moments(means, matrix, psi)
     energy, variance, score = lanczos_step(hamiltonian, shift, means)
     assert (energy, variance) == pytest.approx(exact_step(hamiltonian, ansatz), rel=1e-8)
     assert score == pytest.approx(6 * variance / energy**2)
@@ -98,18 +107,14 @@ def test_zeros_of_the_wave_function_are_left_out(projected):
     psi = wave_function(ansatz, all_states(hamiltonian.space))
     is_there = np.abs(psi) > 1e-9
     assert 0 < np.sum(~is_there) < len(psi) / 2
-    matrix, psi = sparse_matrix(hamiltonian).toarray()[np.ix_(is_there, is_there)], psi[is_there]
-    assert np.max(np.abs(sparse_matrix(hamiltonian).toarray()[np.ix_(~is_there, is_there)])) > 0.1
-    means = summed(hamiltonian, ansatz, 0.0, 16)
-    for name, power in zip(MOMENTS, (1, 2, 2, 3, 4), strict=True):
-        expected = np.vdot(psi, np.linalg.matrix_power(matrix, power) @ psi).real / np.vdot(psi, psi).real
-        assert means[name] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    matrix = sparse_matrix(hamiltonian).toarray()
+    assert np.max(np.abs(matrix[np.ix_(~is_there, is_there)])) > 0.1
+    assert_moments(summed(hamiltonian, ansatz, 0.0, 16), matrix[np.ix_(is_there, is_there)], psi[is_there])
 
 
 def measured(hamiltonian: SpinHamiltonian, ansatz: Ansatz, shift: float) -> list[tuple[float, float]]:
     """Energy, variance and V-score from 256 samples, each with its error."""
-    move = nqs.LocalFlip() if hamiltonian.space.total_sz is None else nqs.Exchange(RING.edges())
-    sampler = nqs.Metropolis(move, n_chains=64, n_samples=256)
+    sampler = nqs.Metropolis(move_of(hamiltonian), n_chains=64, n_samples=256)
     sampling = SamplingPass(hamiltonian.space, sampler, Communicator(), 256, 10)
     found = measure_lanczos_step(hamiltonian, sampling, ansatz, jax.random.key(0), shift, 64)
     assert found is not None
@@ -152,8 +157,7 @@ def test_z_scores(make, n_numbers):
     hamiltonian, ansatz = make()
     n_runs, n_chains, per_chain, shift = 400, 32, 32, -2.0
     every = n_runs * n_chains
-    move = nqs.LocalFlip() if hamiltonian.space.total_sz is None else nqs.Exchange(RING.edges())
-    sampler = nqs.Metropolis(move, every, every * per_chain, sweeps=2)
+    sampler = nqs.Metropolis(move_of(hamiltonian), every, every * per_chain, sweeps=2)
     sampling = SamplingPass(hamiltonian.space, sampler, Communicator(), sampler.n_samples, 20)
     ((samples, _),) = sampling.samples(ansatz, jax.random.key(1), "")
     terms = moment_terms(hamiltonian, ansatz, samples, shift, 4096)

@@ -35,6 +35,18 @@ def log_psi(ansatz, x):
     return np.asarray(eqx.filter_jit(lambda psi, x: jax.vmap(psi)(x))(ansatz, jnp.asarray(x)))
 
 
+@pytest.mark.parametrize("space", [CUBE, HEXAGON])
+def test_local_features_of_near_particles_are_those_of_open_space(space):
+    """(r, ℓ)/√(ℓ² + r²), whatever the cell; and as periodic as the cell."""
+    geometry = Geometry(space)
+    r = 0.03 * geometry.length * np.random.default_rng(0).normal(size=(5, space.dim))
+    expected = np.append(r, np.full((5, 1), geometry.length), axis=1)
+    expected /= np.sqrt(geometry.length**2 + np.sum(r**2, axis=1, keepdims=True))
+    found = geometry.local_features(jnp.asarray(r))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(geometry.local_features(jnp.asarray(r + space.cell[0])), found, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", PERIODIC)
 def test_antisymmetry_translation_and_twisted_periods(name):
     """−1 for an exchange of equal spins, e^{iK·t} for a common translation, e^{2πiθ_a} for a lattice vector."""
