@@ -23,23 +23,31 @@ def from_netket(operator: Any, defined_in: str = "") -> PauliStrings:
     that converts to a `LocalOperator`. The magnetisation is fixed where its Hilbert space fixes it. `defined_in` is the
     name of the module that it came from.
 
-    Raises `ValueError` if it does not act on spins 1/2 or is not Hermitian.
+    Spins are up where Z is 1, whatever the order of the two states in NetKet.
+
+    Raises `ValueError` if it does not act on spins 1/2, is not Hermitian or zero, or if its Hilbert space has another
+    constraint than a magnetisation.
     """
     import netket as nk
 
     hilbert = operator.hilbert
     if not isinstance(hilbert, nk.hilbert.Spin) or hilbert.local_size != 2:
         raise ValueError(f"a {type(operator).__name__} on {hilbert}: only spins 1/2 can be converted")
+    constraint = hilbert.constraint
+    if constraint is not None and not isinstance(constraint, nk.hilbert.constraint.SumConstraint):
+        raise ValueError(f"a Hilbert space with a {type(constraint).__name__}: only a total_sz can be converted")
     if not hasattr(operator, "to_pauli_strings") and not hasattr(operator, "weights"):
         operator = operator.to_local_operator()
     if hasattr(operator, "to_pauli_strings"):
         operator = operator.to_pauli_strings()
     strings = {str(string): complex(w) for string, w in zip(operator.operators, operator.weights, strict=True)}
     largest = max((abs(w) for w in strings.values()), default=0.0)
+    if largest == 0:
+        raise ValueError("the operator is zero")
     if any(abs(w.imag) > SMALL * largest for w in strings.values()):
         raise ValueError("the operator is not Hermitian: a Pauli string has a complex weight")
-    constraint = getattr(hilbert, "constraint", None)
-    total_sz = None if constraint is None else constraint.sum_value / 2
+    up = hilbert.local_states[0]
+    total_sz = None if constraint is None else up * constraint.sum_value / 2
     return PauliStrings({string: w.real for string, w in strings.items()}, total_sz, defined_in)
 
 

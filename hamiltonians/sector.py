@@ -55,6 +55,8 @@ def sector(
     if momentum is not None or irrep is not None:
         if not isinstance(lattice, Lattice):
             raise ValueError("sector: a momentum and a point group need a lattice")
+        if not lattice.periodic:
+            raise ValueError("sector: a momentum and a point group need a periodic lattice")
         if momentum is not None:
             elements, characters = translations(lattice), _momentum_characters(lattice, momentum)
         if irrep is not None:
@@ -113,6 +115,8 @@ def _matrix(lattice: Lattice, element: Int[np.ndarray, " n_sites"]) -> Int[np.nd
 def _check_kept(lattice: Lattice, momentum: tuple[int, ...] | None) -> None:
     if min(lattice.extent) < 3:
         raise ValueError(f"sector: a point group needs lengths of at least 3, not {list(lattice.extent)}")
+    if lattice.kind not in HYPERCUBIC and len(set(lattice.extent)) > 1:
+        raise ValueError(f"sector: a {lattice.kind} lattice needs equal lengths, not {list(lattice.extent)}")
     k = np.array(momentum or [0] * len(lattice.extent)) / np.array(lattice.extent)
     for element in point_group(lattice):
         change = k @ _matrix(lattice, element) - k

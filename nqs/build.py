@@ -214,14 +214,17 @@ def _drawn(ansatz: Ansatz) -> dict[str, np.ndarray]:
 def _initialised(ansatz: Ansatz, path: Path) -> Ansatz:
     """With the parameters of a result; a projected wave function takes those of the same one before its projection.
 
-    Those that the result does not have stay as they are: a Slater-Jastrow function is a start for one with a network.
+    Those that the result does not have stay as they are: a Slater-Jastrow function is a start for one with a network,
+    which holds the determinants one level deeper.
     """
     try:
-        parameters = results.read(path).final_parameters
-        if isinstance(ansatz, Projected) and not parameters.keys() <= _drawn(ansatz).keys():
+        parameters, drawn = results.read(path).final_parameters, _drawn(ansatz)
+        inside = {name: "slater/log_scale".join(name.rsplit("log_scale", 1)) for name in parameters.keys() - drawn}
+        parameters = {inside[n] if inside.get(n) in drawn else n: value for n, value in parameters.items()}
+        if isinstance(ansatz, Projected) and not parameters.keys() <= drawn.keys():
             inner = with_parameters(ansatz.ansatz, _drawn(ansatz.ansatz) | parameters)
             return eqx.tree_at(lambda projected: projected.ansatz, ansatz, inner)
-        return with_parameters(ansatz, _drawn(ansatz) | parameters)
+        return with_parameters(ansatz, drawn | parameters)
     except InputError as error:
         raise ValueError(f"init_from: {error}") from error
     except ValueError as error:

@@ -15,6 +15,7 @@ from hamiltonians.sherrington_kirkpatrick import upper_triangle
 from hamiltonians.space import Particles, Spins
 from hamiltonians.spin import SpinHamiltonian
 from hamiltonians.symmetry import symmetry_group
+from hamiltonians.term_checks import has_symmetry
 from nqs import schema
 from nqs.ansatz.autoregressive import Autoregressive, Couplings
 from nqs.ansatz.base import Ansatz
@@ -90,7 +91,10 @@ def build_sector(table: Any, hamiltonian: SpinHamiltonian) -> Sector | None:
     if chosen.spin_flip is not None and space.total_sz:
         raise ValueError(f"sector: the flip of all spins leaves total_sz = {space.total_sz:g}")
     lattice = getattr(hamiltonian, "lattice", None)
-    return sector(lattice, space.n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip)
+    found = sector(lattice, space.n_sites, chosen.momentum, chosen.point_group, chosen.spin_flip)
+    if not has_symmetry(hamiltonian, found):
+        raise ValueError("sector: the Hamiltonian does not have this symmetry")
+    return found
 
 
 def check_not_empty(ansatz: Ansatz, space: Spins | Particles) -> None:

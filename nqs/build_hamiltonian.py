@@ -16,6 +16,7 @@ from hamiltonians.neutron_matter import NeutronMatter
 from hamiltonians.pauli_strings import PauliStrings
 from hamiltonians.sherrington_kirkpatrick import SherringtonKirkpatrick, gaussian_couplings
 from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.term_checks import term_error
 from hamiltonians.trap import HarmonicTrap
 from nqs import schema
 from nqs.import_path import check_keys, imported, made
@@ -72,7 +73,10 @@ def build_hamiltonian(table: Any, instance: dict[str, np.ndarray] | None = None)
                 table.n_up, table.n_down, table.density, twist=table.twist, open_shells=table.open_shells
             )
         case schema.Custom():
-            return made(table, (SpinHamiltonian, ContinuumHamiltonian))
+            hamiltonian = made(table, (SpinHamiltonian, ContinuumHamiltonian))
+            if isinstance(hamiltonian, SpinHamiltonian) and (error := term_error(hamiltonian)):
+                raise ValueError(error)
+            return hamiltonian
         case _:
             raise TypeError(f"no Hamiltonian for {type(table).__name__}")
 

@@ -1,6 +1,6 @@
 """From the table of a wave function of particles to the wave function."""
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import jax
 import numpy as np
@@ -55,7 +55,10 @@ def _wave(table: Any, dtype: str, hamiltonian: ContinuumHamiltonian, key: jax.Ar
             sizes = (table.width, table.rounds, table.determinants)
             return MessagePassing(slater, geometry, space.n_up, space.dim, *sizes, is_complex=table.complex, **options)
         case _:
-            raise ValueError(f"kind: {table.__struct_config__.tag} is a wave function of spins, not of particles")
+            kinds = ", ".join(str(kind.__struct_config__.tag) for kind in get_args(schema.AnyParticleAnsatz))
+            raise ValueError(
+                f"kind: {table.__struct_config__.tag} is a wave function of spins; those of particles are {kinds}"
+            )
 
 
 def _gaussian_rbm(table: schema.GaussianRBM, dtype: str, hamiltonian: ContinuumHamiltonian, key: jax.Array) -> Ansatz:
@@ -87,14 +90,14 @@ def _slater(
 ) -> Slater:
     """The lowest states; every boson is alone in the first. In a trap with a common scale α as a parameter.
 
-    Where particles exchange their positions the sign of ψ is needed, and complex waves keep it.
+    Where particles exchange their positions the sign of ψ is needed; complex waves keep it.
     """
     space = hamiltonian.space
     sizes = [1] * space.n_particles if space.are_bosons else [n for n in (space.n_up, space.n_down) if n]
     if space.cell is None:
         omega = np.asarray(getattr(hamiltonian, "omega", np.ones(space.dim))).tolist()
         levels = [Oscillator.lowest(n, omega, has_envelope=has_envelope) for n in sizes]
-        return Slater(levels, sizes, is_scaled=has_envelope, dtype=dtype)
+        return Slater(levels, sizes, is_scaled=has_envelope, dtype=dtype, has_sign=exchanges(hamiltonian))
     if not isinstance(hamiltonian, PeriodicHamiltonian):
         raise ValueError("kind: this Hamiltonian does not say which plane waves are occupied")
     geometry, options = Geometry(space), {"is_complex": is_complex or exchanges(hamiltonian)}

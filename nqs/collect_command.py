@@ -12,7 +12,7 @@ from nqs import files
 from nqs.errors import InputError
 from nqs.files import Dataset, Group
 from nqs.result_files import left_out
-from nqs.results import AXES, HISTORY, MEASURED, Observable, Result, labels
+from nqs.results import HISTORY, MEASURED, Observable, Result, labels
 from nqs.scan_file import Scan, short_keys
 from nqs.scan_grid import Place
 from nqs.scan_state import State, read_scan, state_of
@@ -107,7 +107,7 @@ def _observable(name: str, grid: Grid, found: dict[Place, Observable]) -> dict[s
     described = {"units": first.units, "long_name": first.long_name}
     error = {**described, "long_name": f"statistical error (one standard deviation) of: {first.long_name}"}
     items: dict[str, Group | Dataset] = {
-        axis: Dataset(np.asarray(values, dtype=np.float64), labels(*AXES[plain], ""), (axis,))
+        axis: Dataset(np.asarray(values, dtype=np.float64), first.axis_labels(plain), (axis,))
         for plain, (axis, values) in zip(first.axes, axes.items(), strict=True)
     }
     items[name] = grid.dataset({place: one.mean for place, one in alike.items()}, described, sizes)

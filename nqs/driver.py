@@ -12,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.term_checks import term_error
 from nqs.ansatz.base import Ansatz
 from nqs.clipping import clipped
 from nqs.continuation import restored
 from nqs.errors import InputError, RunError
 from nqs.gradient import energy_components, gradient_from_sums
-from nqs.local_energy import Hamiltonian, local_energies
+from nqs.local_energy import Hamiltonian, local_energies, needs_signs
 from nqs.measure import hamiltonian_v_score, measure_energy
 from nqs.natural_gradient import Batch, NaturalGradient
 from nqs.optimizer import Optimizer
@@ -52,6 +54,7 @@ class VMC:
     optimisation have left are seen again, and so optimised away.
 
     Raises `InputError` if there are more ranks than chains, or if the sampler does not suit the ansatz and the space.
+    The same for terms of the Hamiltonian that do not suit the space.
     """
 
     def __init__(
@@ -78,8 +81,12 @@ class VMC:
             )
         if error := sampler.error(ansatz, hamiltonian.space):
             raise InputError(f"sampler.{error}")
+        if isinstance(hamiltonian, SpinHamiltonian) and (error := term_error(hamiltonian)):
+            raise InputError(f"hamiltonian.{error}")
         self.view = RealView(ansatz)
         self.components = n_components(ansatz, hamiltonian.space)
+        if self.components == 1 and needs_signs(hamiltonian):
+            raise InputError("ansatz: where positions are exchanged log psi must be complex, with the sign of psi")
         n_rows = sampler.n_samples * self.components
         self.optimizer, self.reason = optimizer.chosen(n_rows, self.view.size)
         self.share = self.communicator.share(sampler.n_chains)

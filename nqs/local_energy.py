@@ -35,6 +35,14 @@ def exchanges(hamiltonian: ContinuumHamiltonian) -> bool:
     return len(eqx.filter_eval_shape(hamiltonian.connected, jnp.zeros((space.n_particles, space.dim)))[0]) > 0
 
 
+def needs_signs(hamiltonian: Hamiltonian) -> bool:
+    """Whether E_L has ratios of a ψ that changes its sign: those of exchanged positions of fermions."""
+    if not isinstance(hamiltonian, ContinuumHamiltonian):
+        return False
+    space = hamiltonian.space
+    return not space.are_bosons and max(space.n_up, space.n_down) > 1 and exchanges(hamiltonian)
+
+
 def exchange_energy(
     hamiltonian: ContinuumHamiltonian, ansatz: Ansatz, x: Float[Array, "n_particles dim"]
 ) -> Inexact[Array, ""]:

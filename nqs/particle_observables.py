@@ -19,13 +19,15 @@ from nqs.laplacian import kinetic_energy
 from nqs.local_energy import exchange_energy, exchanges
 from nqs.one_body import moved_ratios, with_signs
 from nqs.results import Observable
-from nqs.trap_basis import TrapBasis
+from nqs.trap_basis import TrapBasis, trap_basis
 
 N_BINS = 40
 # Wave vectors up to so many times the shortest.
 LARGEST_K = 4
-# A trap is cut into rings up to so many widths of a single particle, and more for many.
+# A trap is cut into rings up to so many widths of a single particle, and more for many, or so many radii of a cloud of
+# classical charges, if these are larger.
 WIDTHS = 4
+RADII = 1.5
 MATRIX = "orbital_density_matrix"
 
 
@@ -41,7 +43,7 @@ class ParticleObservables(eqx.Module):
     spins and k of one length, and ρ(r), the one-body density matrix over the density, averaged over directions, unless
     ψ is that of a class which gives the modulus only;
     in open space the density n(r) around the origin, ∫ n dr = N; in a trap also the one-body density matrix, summed
-    over spins, in the states of `TrapBasis`, and its trace over N.
+    over spins, in the states of `trap_basis`, where it gives some, and its trace over N.
     """
 
     hamiltonian: ContinuumHamiltonian
@@ -58,9 +60,9 @@ class ParticleObservables(eqx.Module):
     def __init__(self, hamiltonian: ContinuumHamiltonian):
         self.hamiltonian, space = hamiltonian, hamiltonian.space
         self.hartree_fock_energy = hamiltonian.hartree_fock_energy() if isinstance(hamiltonian, ElectronGas) else np.nan
-        largest = space.spread * (WIDTHS + space.n_particles**0.5) if space.cell is None else _inner_radius(space)
+        largest = _outer_radius(hamiltonian) if space.cell is None else _inner_radius(space)
         self.edges = np.linspace(0, largest, N_BINS + 1)
-        self.basis = TrapBasis(hamiltonian) if isinstance(hamiltonian, HarmonicTrap) else None
+        self.basis = trap_basis(hamiltonian) if isinstance(hamiltonian, HarmonicTrap) else None
         nothing = np.zeros((0, space.dim)), np.zeros(0), np.zeros(0, int)
         self.wave_vectors, self.lengths, self.shells = nothing
         self.momenta, self.momentum_lengths, self.momentum_shells = nothing
@@ -157,7 +159,7 @@ def particle_estimates(
             axes = {axis: np.arange(len(mean)) for axis in "ab"}
         is_energy = name == "virial" or name.endswith("_energy")
         unit = energy if is_energy else f"1/{length}^{local.hamiltonian.space.dim}" if name == "density" else "1"
-        found[name] = Observable(mean[()], error[()], unit, _long_name(name, states, is_gas=is_gas), axes)
+        found[name] = Observable(mean[()], error[()], unit, _long_name(name, states, is_gas=is_gas), axes, length)
     return found
 
 
@@ -177,6 +179,17 @@ def _long_name(name: str, states: str, *, is_gas: bool) -> str:
         "structure_factor": "S(k) = <|sum_j exp(ik.r_j)|^2>/N, averaged over k of one length",
     }
     return texts.get(name, f"{name.removesuffix('_energy')} part of the potential energy")
+
+
+def _outer_radius(hamiltonian: ContinuumHamiltonian) -> float:
+    """Beyond which there are next to no particles of a trap: classical charges fill at most (3πN/4ω²)^{1/3}, the radius
+    of their disc, hard cores add N^{1/dim} diameters.
+    """
+    space = hamiltonian.space
+    radius = space.spread * (WIDTHS + space.n_particles**0.5)
+    if getattr(hamiltonian, "interaction", "") == "coulomb":
+        radius = max(radius, RADII * (3 * np.pi / 4 * space.n_particles * space.spread**4) ** (1 / 3))
+    return radius + space.n_particles ** (1 / space.dim) * getattr(hamiltonian, "core_diameter", 0.0)
 
 
 def _inner_radius(space: Particles) -> float:

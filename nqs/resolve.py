@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+import numpy as np
 from msgspec.structs import replace
 
 from nqs import schema
@@ -117,18 +118,21 @@ def _n_sites(system: schema.OnLattice) -> int:
 
 
 def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exchange:
-    """Of a magnetisation that nobody chose a uniform field would be a constant."""
+    """Of a magnetisation that nobody chose: the ground state may have another one."""
     if system.total_sz is not None:
         return system
-    field = system.longitudinal_field
-    fields = set(field) if isinstance(field, tuple) else {field}
-    if len(fields) == 1 and fields != {0.0}:
-        wrong(
-            "hamiltonian.total_sz",
-            'missing: with a uniform field give total_sz = "free", or the magnetisation to which the field then adds '
-            "a constant",
-        )
+    for is_so, what in (
+        (np.sum(system.longitudinal_field) != 0, "with a field whose mean is not zero"),
+        (_is_ferromagnetic_along_z(system), "with z-z couplings that align spins and are the stronger ones"),
+    ):
+        if is_so:
+            wrong("hamiltonian.total_sz", f'missing: {what} give total_sz = "free", or a magnetisation')
     return replace(system, total_sz=0.0)
+
+
+def _is_ferromagnetic_along_z(system: schema.Exchange) -> bool:
+    couplings = np.atleast_1d(system.coupling)
+    return bool(np.all(getattr(system, "anisotropy", 1.0) * couplings < -np.abs(couplings)))
 
 
 def _total_sz(total_sz: float | str | None, n_sites: int, wrong: Wrong) -> float | None:

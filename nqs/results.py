@@ -60,13 +60,14 @@ DIAGNOSTICS = {
 }
 
 # Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
+LENGTH = "unit of length"
 AXES = {
     "site": ("1", "site"),
     "other_site": ("1", "other site"),
     "sublattice_a": ("1", "number of the site within its unit cell"),
     "sublattice_b": ("1", "number of the other site within its unit cell"),
-    "r": ("unit of length", "distance"),
-    "k": ("1/(unit of length)", "wave number"),
+    "r": (LENGTH, "distance"),
+    "k": (f"1/{LENGTH}", "wave number"),
     "q": ("1", "overlap of two configurations"),
     "a": ("1", "number of an orbital"),
     "b": ("1", "number of an orbital"),
@@ -79,7 +80,7 @@ AXES = {
 class Observable:
     """What was measured beside the energy: numbers on a grid of `axes` (in order, one for each dimension of `mean`).
 
-    `error` is one standard deviation, 0 where the number is exact.
+    `error` is one standard deviation, 0 where the number is exact. `length_unit` is that of its distances.
     """
 
     mean: float | np.ndarray
@@ -87,6 +88,12 @@ class Observable:
     units: str
     long_name: str
     axes: dict[str, np.ndarray] = field(default_factory=dict)
+    length_unit: str = LENGTH
+
+    def axis_labels(self, axis: str) -> dict[str, str]:
+        """The attributes of an axis."""
+        unit, long_name = AXES[axis]
+        return labels(unit.replace(LENGTH, self.length_unit), long_name, "")
 
 
 @dataclass(frozen=True)
@@ -262,7 +269,7 @@ def _observable_group(observable: Observable) -> Group:
     axes = tuple(observable.axes)
     described = labels(observable.units, observable.long_name, "")
     scales = {
-        name: Dataset(np.asarray(values, dtype=np.float64), labels(*AXES[name], ""), (name,))
+        name: Dataset(np.asarray(values, dtype=np.float64), observable.axis_labels(name), (name,))
         for name, values in observable.axes.items()
     }
     error = {**described, "long_name": f"statistical error (one standard deviation) of: {observable.long_name}"}
@@ -278,11 +285,13 @@ def _observables(content: Group | Dataset) -> dict[str, Observable]:
         attributes = parts["mean"].attributes
         axes = {axis: parts[axis].values for axis in AXES if axis in parts}
         check_grid(name, parts["mean"].values, parts["error"].values, axes)
+        lengths = [str(parts[axis].attributes["units"]).removeprefix("1/") for axis in ("r", "k") if axis in axes][:1]
         found[name] = Observable(
             parts["mean"].values,
             parts["error"].values,
             attributes["units"],
             attributes["long_name"],
             axes,
+            *lengths,
         )
     return found

@@ -78,7 +78,7 @@ class Exchange(OnLattice, frozen=True, kw_only=True):
     longitudinal_field: Annotated[OneEach, Meta(description="h, or one for each site")] = 0.0
     total_sz: Annotated[
         float | Literal["free"] | None,
-        Meta(description='magnetisation sum s/2, or "free"; 0, but to be given with a uniform field'),
+        Meta(description='magnetisation sum s/2, or "free"; 0, but to be given where that may not be the lowest'),
     ] = None
     marshall: Annotated[
         bool | None, Meta(description="rotate one sublattice; true for an antiferromagnet where it can be done")

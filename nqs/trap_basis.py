@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from hamiltonians.trap import HarmonicTrap, lowest_quanta
 from nqs.ansatz.base import Ansatz
@@ -15,11 +15,25 @@ from nqs.one_body import key_of, ratios_at
 
 # Quanta of the basis beyond those of the highest filled state.
 EXTRA_QUANTA = 3
+# More states cost too much memory, and polynomials of more quanta overflow.
+MOST_STATES, MOST_QUANTA = 300, 100
+
+
+def trap_basis(trap: HarmonicTrap) -> "TrapBasis | None":
+    """The states for the density matrix of a trap; None if those that its particles fill are too many."""
+    quanta = _filled(trap).sum(axis=1)
+    return TrapBasis(trap) if len(quanta) <= MOST_STATES and quanta.max() + EXTRA_QUANTA <= MOST_QUANTA else None
+
+
+def _filled(trap: HarmonicTrap) -> Int[np.ndarray, "n_filled dim"]:
+    n_filled = 1 if trap.space.are_bosons else max(trap.space.n_up, trap.space.n_down)
+    return lowest_quanta(n_filled, trap.omega.tolist())
 
 
 class TrapBasis(eqx.Module):
     """States φ_a of a trap without interaction, by energy: all with at most `EXTRA_QUANTA` quanta, of all axes
-    together, more than the filled states of its fermions of one spin have; bosons fill the lowest.
+    together, more than the filled states of its fermions of one spin have, or the lowest `MOST_STATES` of them; bosons
+    fill the lowest one.
     """
 
     orbitals: Oscillator
@@ -27,11 +41,12 @@ class TrapBasis(eqx.Module):
     widths: Float[Array, " dim"]
 
     def __init__(self, trap: HarmonicTrap):
-        space, omega = trap.space, np.asarray(trap.omega)
-        n_filled = 1 if space.are_bosons else max(space.n_up, space.n_down)
-        most = int(lowest_quanta(n_filled, omega.tolist()).sum(axis=1).max()) + EXTRA_QUANTA
-        quanta = np.array([n for n in np.ndindex((most + 1,) * space.dim) if sum(n) <= most])
-        quanta = quanta[np.argsort(np.round(quanta @ omega, 9), kind="stable")]
+        omega = np.asarray(trap.omega)
+        most = int(_filled(trap).sum(axis=1).max()) + EXTRA_QUANTA
+        quanta = np.indices((most + 1,) * len(omega)).reshape(len(omega), -1).T
+        quanta = quanta[quanta.sum(axis=1) <= most]
+        quanta = quanta[np.argsort(np.round(quanta @ omega, 9), kind="stable")][:MOST_STATES]
+        most = int(quanta.sum(axis=1).max())
         self.orbitals = Oscillator(quanta.tolist(), omega.tolist())
         factorials = np.array([[math.factorial(n) for n in one] for one in quanta.tolist()], float)
         squares = np.sqrt(np.pi / omega) * 2.0**quanta * factorials

@@ -37,6 +37,17 @@ def test_help_is_instant_because_it_imports_nothing_heavy():
     assert "diagonal_shift" in text
 
 
+def test_a_model_of_spins_does_not_import_what_particles_need(folder):
+    code = (
+        "import sys; from pathlib import Path; from nqs.build import build_vmc; from nqs.parallel import Communicator; "
+        "from nqs.run_file import parse_text; config = parse_text(Path('small.toml').read_text(), 'small.toml'); "
+        "print(build_vmc(config, Communicator()).run(1).status, "
+        "[m for m in ('folx', 'nqs.build_particle_ansatz') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "complete []\n"
+
+
 def test_a_report_of_several_results_names_each_that_is_none(folder, capfd):
     for name in ("a.h5", "b.h5"):
         results.write(folder / name, small_result())

@@ -120,7 +120,9 @@ def test_a_determinant_alone_has_the_hartree_fock_energy(name):
     gas = DETERMINANTS[name]
     n = 14000 // gas.space.n_particles
     potential = jax.jit(lambda x: jax.lax.map(gas.potential, x, batch_size=64))
-    energies = gas.free_energy() + np.asarray(potential(jnp.asarray(sample_determinants(gas, n, 3))))
+    energies = gas.free_energy() + np.asarray(
+        potential(jnp.asarray(sample_determinants(gas, n, list(DETERMINANTS).index(name))))
+    )
     exact, error = gas.hartree_fock_energy(), np.std(energies) / np.sqrt(n)
     assert abs(np.mean(energies) - exact) < 3 * error
     assert error < 0.025 * abs(exact - gas.free_energy())

@@ -223,6 +223,21 @@ def test_what_is_no_spin_hamiltonian_of_netket_is_refused():
         from_netket(nk.operator.PauliStrings(NETKET_SPINS, ["XIIIII"], [1j]))
     with pytest.raises(ValueError, match="spins 1/2"):
         from_netket(nk.operator.BoseHubbard(nk.hilbert.Fock(2, 3), nk.graph.Chain(3), U=1.0))
+    parts = nk.hilbert.constraint.SumOnPartitionConstraint((0, 0), (2, 2))
+    with pytest.raises(ValueError, match="SumOnPartitionConstraint: only a total_sz can be converted"):
+        from_netket(nk.operator.Heisenberg(nk.hilbert.Spin(0.5, 4, constraint=parts), nk.graph.Chain(4)))
+    with pytest.raises(ValueError, match="zero"):
+        from_netket(0.0 * nk.operator.Heisenberg(nk.hilbert.Spin(0.5, 4), nk.graph.Chain(4)))
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_up_is_where_z_is_1_in_either_order_of_netkets_states(is_inverted):
+    spins = nk.hilbert.Spin(0.5, 4, total_sz=1, inverted_ordering=is_inverted)
+    magnetisation = sum(nk.operator.spin.sigmaz(spins, site) for site in range(4))
+    hamiltonian = from_netket(magnetisation)
+    expected = np.diag(magnetisation.to_dense()).real
+    np.testing.assert_allclose(sparse_matrix(hamiltonian).diagonal(), expected)
+    assert expected[0] == (-2 if is_inverted else 2)
 
 
 def test_sherrington_kirkpatrick():

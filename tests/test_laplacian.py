@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from particle_systems import CUBE, DOT, HEXAGON, configurations, pair_jastrow, plane_waves, scrambled, slater_jastrow
 
+from nqs.ansatz.backflow import Backflow
 from nqs.ansatz.geometry import Geometry
 from nqs.ansatz.message_passing import MessagePassing
 from nqs.ansatz.product import Product
@@ -20,6 +21,12 @@ def messages(space, twist, **options):
     return scrambled(network, 0.2)
 
 
+def flowing(space, twist):
+    slater = plane_waves(space, twist)
+    flow = Backflow(slater, Geometry(space), space.n_up, space.dim, 4, key=jax.random.key(0))
+    return scrambled(Product((flow, pair_jastrow(space))), 0.2)
+
+
 PSI = {
     "dot": (DOT, lambda: slater_jastrow(DOT)),
     "cube": (CUBE, lambda: scrambled(Product((plane_waves(CUBE, (0.0, 0.0, 0.0)), pair_jastrow(CUBE))))),
@@ -27,6 +34,7 @@ PSI = {
         HEXAGON,
         lambda: scrambled(Product((plane_waves(HEXAGON, (0.2, 0.4)), pair_jastrow(HEXAGON)))),
     ),
+    "backflow": (CUBE, lambda: flowing(CUBE, (0.0, 0.0, 0.0))),
     "messages_twisted": (CUBE, lambda: messages(CUBE, (0.1, 0.2, -0.3), is_complex=True)),
     "determinants": (CUBE, lambda: messages(CUBE, (0.0, 0.0, 0.0), n_determinants=3)),
     "determinants_twisted": (CUBE, lambda: messages(CUBE, (0.1, 0.2, -0.3), n_determinants=2, is_complex=True)),

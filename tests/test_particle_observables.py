@@ -1,22 +1,26 @@
 """Observables of particles where they are known: the free gas and levels of a trap, with their norms."""
 
+from dataclasses import replace
+
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from launching import small_result
 
 import nqs
 from hamiltonians.electron_gas import ElectronGas
 from hamiltonians.neutron_matter import NeutronMatter
 from hamiltonians.trap import HarmonicTrap
-from nqs import schema
+from nqs import results, schema
 from nqs.ansatz.base import Ansatz
 from nqs.build_particle_ansatz import build_particle_ansatz
 from nqs.errors import InputError
 from nqs.measure_all import measure_observables
-from nqs.particle_observables import ParticleObservables
+from nqs.particle_observables import N_BINS, ParticleObservables, particle_estimates
 from nqs.sampler.random_walk import RandomWalk
-from nqs.trap_basis import TrapBasis
+from nqs.trap_basis import MOST_STATES, TrapBasis, trap_basis
 
 MATRIX = "orbital_density_matrix"
 
@@ -181,6 +185,43 @@ def test_the_orbitals_of_a_free_trap(trap, filled, size):
     assert np.max(errors) < 0.1 * max(filled)
     weight = found["orbital_weight"]
     assert abs(weight.mean - 1) < 4 * weight.error < 0.2
+
+
+@pytest.mark.parametrize(("n", "omega"), [(10, 1e-3), (3, 1e-4), (1, 1e-3), (6, 1.0)])
+def test_all_of_a_dot_is_in_its_density(n, omega):
+    """Also where the repulsion is much stronger than the trap; classical charges fill a disc of this radius."""
+    local = ParticleObservables(HarmonicTrap(n, n, 2, omega))
+    assert local.edges[-1] > 1.3 * (3 * np.pi / 4 * 2 * n / omega**2) ** (1 / 3)
+    assert local.edges[-1] > 5 * omega**-0.5
+
+
+def test_the_orbitals_of_a_trap_are_bounded_in_number():
+    long = HarmonicTrap(20, 0, 3, [1.0, 50.0, 50.0])
+    basis = TrapBasis(long)
+    assert len(basis.orbitals.quanta) == MOST_STATES
+    assert basis.orbitals.quanta[:20] == tuple((n, 0, 0) for n in range(20))
+    assert trap_basis(HarmonicTrap(170, 0, 1, interaction="none")) is None
+    most = trap_basis(HarmonicTrap(98, 0, 1, interaction="none"))
+    assert most is not None
+    line = jnp.linspace(-20, 20, 4001)[:, None]
+    overlaps = most(line).T @ most(line) * 0.01
+    np.testing.assert_allclose(overlaps, np.eye(101), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "expected"),
+    [("density", "r", "bohr"), ("pair_equal", "r", "fm"), ("structure_factor", "k", "1/fm")],
+)
+def test_distances_have_their_unit_in_the_file(name, axis, expected, tmp_path):
+    hamiltonian = HarmonicTrap(1, 1, 2) if name == "density" else NeutronMatter(1, 1, 0.01)
+    local = ParticleObservables(hamiltonian)
+    values = np.ones((2, 2, len(local.lengths) if axis == "k" else N_BINS))
+    found = particle_estimates(local, {name: values}, np.ones(2, int))
+    path = tmp_path / "x.h5"
+    results.write(path, replace(small_result(), observables=found))
+    with h5py.File(path) as file:
+        assert file[f"observables/{name}/{axis}"].attrs["units"] == expected
+    assert results.read(path).observables[name].axis_labels(axis)["units"] == expected
 
 
 def test_the_orbitals_of_two_electrons():

@@ -1,19 +1,25 @@
 """Particles from a run file to a result: exact cases, runs that continue exactly, wrong input."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from particle_systems import configurations
 
 import nqs
-from nqs import results, run_file
+from hamiltonians.trap import HarmonicTrap
+from nqs import results, run_file, schema
 from nqs.ansatz.gaussian_rbm import GaussianRBM
+from nqs.ansatz.slater import Slater
 from nqs.build import build_vmc
+from nqs.build_particle_ansatz import build_particle_ansatz
 from nqs.errors import InputError
 from nqs.local_energy import local_energies
 from nqs.parallel import Communicator
+from nqs.sampler.random_walk import RandomWalk
 
 TRAP = '[hamiltonian]\nkind = "trap"\n'
+GAS = '[hamiltonian]\nkind = "electron_gas"\nr_s = 2.0\nn_up = 1\nn_down = 1\n'
 DOT = TRAP + "n_up = 1\nn_down = 1\ndim = 2\n"
 SMALL = "[sampler]\nn_chains = 16\nn_samples = 32\nburn_in = 30\n[measure]\nn_samples = 64\nburn_in = 30\n"
 
@@ -58,6 +64,53 @@ def test_a_continued_run_of_particles_equals_the_uninterrupted_one(tmp_path):
     assert whole.measured["reference"] == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("network", ["backflow", "message_passing"])
+@pytest.mark.parametrize("system", [DOT, GAS])
+def test_a_network_starts_as_the_slater_jastrow_function_that_it_is_given(tmp_path, system, network):
+    jastrow = vmc(system + SMALL + '[ansatz]\nkind = "slater_jastrow"\n')
+    result = jastrow.run(2, output=tmp_path / "x.h5", measure_samples=64, measure_burn_in=5)
+    start = vmc(system + f'[ansatz]\nkind = "{network}"\n[run]\ninit_from = "{tmp_path}/x.h5"').ansatz
+    x = configurations(jastrow.hamiltonian.space, 8)
+    np.testing.assert_allclose(jax.vmap(start)(x), jax.vmap(result.ansatz)(x), rtol=1e-10)
+    assert np.max(np.abs(jax.vmap(start)(x) - jax.vmap(jastrow.ansatz)(x))) > 1e-3
+
+
+class Swapping(HarmonicTrap):
+    """A trap without interaction, with exchanges of the positions of some particles."""
+
+    def connected(self, x):
+        return np.array([(0, 3), (1, 3), (0, 1)]), jnp.array([1.0, -0.5, 0.2])
+
+
+def test_exchanged_positions_count_with_the_sign_of_psi():
+    trap = Swapping(3, 1, 2, interaction="none")
+    ansatz = build_particle_ansatz(schema.Slater(), "float64", trap, jax.random.key(0))
+    x = np.asarray(configurations(trap.space, 5))
+
+    def psi(x):
+        return np.linalg.det(np.insert(x[:, :3], 0, 1.0, axis=2)) * np.exp(-np.sum(x**2, axis=(1, 2)) / 2)
+
+    ratios = [psi(x[:, order]) / psi(x) for order in ([3, 1, 2, 0], [0, 3, 2, 1], [1, 0, 2, 3])]
+    assert np.min(ratios) < 0 < np.max(ratios)
+    expected = 6.0 + np.array([1.0, -0.5, 0.2]) @ ratios
+    np.testing.assert_allclose(local_energies(trap, ansatz, jnp.asarray(x), 5), expected, atol=1e-8)
+    unsigned = Slater(ansatz.species, ansatz.sizes)
+    with pytest.raises(InputError, match="log psi must be complex, with the sign of psi"):
+        nqs.VMC(trap, unsigned, RandomWalk(trap.space), nqs.sgd(0.1))
+
+
+@pytest.mark.parametrize("electrons", ["7\nn_down = 7", pytest.param("27\nn_down = 27", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("r_s", [1.0, 2.0, 5.0])
+def test_determinants_of_plane_waves_are_measured_at_their_hartree_fock_energy(electrons, r_s):
+    keys = f"[run]\nseed = {int(r_s)}\n[sampler]\nn_chains = 256\nn_samples = 256\nsweeps = 10\n"
+    text = f'[hamiltonian]\nkind = "electron_gas"\nr_s = {r_s}\nn_up = {electrons}\n[ansatz]\nkind = "slater"\n' + keys
+    run = vmc(text)
+    found = run.run(0, measure_samples=1024, measure_burn_in=100).measured
+    exact, size = run.hamiltonian.hartree_fock_energy(), run.hamiltonian.free_energy()
+    assert abs(found["energy"] - exact) < 3 * found["energy_error"]
+    assert found["energy_error"] < 0.02 * abs(exact - size)
+
+
 def test_gaussian_rbm_is_the_marginal_of_its_hidden_units():
     """ψ = Σ_h exp(−|X − a|²/2σ² + b·h + X·W·h/σ²) over h = 0, 1."""
     space = vmc(DOT + '[ansatz]\nkind = "gaussian_rbm"').hamiltonian.space
@@ -73,7 +126,7 @@ def test_gaussian_rbm_is_the_marginal_of_its_hidden_units():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DOT + '[ansatz]\nkind = "rbm"', r"\[ansatz\] kind: rbm is a wave function of spins, not of particles"),
+        (DOT, r"\[ansatz\] kind: rbm is a wave function of spins; those of particles are slater, slater_jastrow, "),
         (DOT + '[ansatz]\nkind = "slater"\n[sampler]\nmove = "flip"', "particles take one of gaussian, gaussian_all"),
         (DOT + '[ansatz]\nkind = "slater"\n[sampler]\nkind = "tempering"', 'particles take "metropolis"'),
         (

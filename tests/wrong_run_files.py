@@ -67,9 +67,14 @@ WRONG_FILES = [
     (SPINS + 'total_sz = "fre"', "did you mean free?"),
     (
         SPINS + "longitudinal_field = 0.5",
-        'total_sz: missing: with a uniform field give total_sz = "free"',
+        'total_sz: missing: with a field whose mean is not zero give total_sz = "free"',
     ),
-    (SPINS + "longitudinal_field = [1, 1, 1, 1, 1, 1]", "[hamiltonian] total_sz: missing: with a uniform field"),
+    (SPINS + "longitudinal_field = [1, 1, 1, 1, 1, 1]", "[hamiltonian] total_sz: missing: with a field"),
+    (SPINS + "longitudinal_field = [3, 3, 3, 3, 3, 2.9]", "[hamiltonian] total_sz: missing: with a field"),
+    (
+        SPINS.replace("heisenberg", "xxz") + "anisotropy = -2",
+        "[hamiltonian] total_sz: missing: with z-z couplings that align spins and are the stronger ones",
+    ),
     (SPINS + '[sampler]\nmove = "flip"', "[sampler] move: flip breaks the fixed total_sz"),
     (SPINS + "total_sz = 1\n[sampler]\nmove = {exchange = 1, global_flip = 1}", "global_flip turns total_sz = 1"),
     (RING + '[sampler]\nmove = "exchange"', "exchange and global_flip never change |sum s|"),
@@ -101,6 +106,18 @@ WRONG_FILES = [
     ),
     (RING + AUTOREGRESSIVE + "jastrow = 1", "[ansatz] jastrow: expected bool, got int"),
     (SPINS + "total_sz = 1\n" + AUTOREGRESSIVE + "sector = {spin_flip = 1}", "[ansatz] sector: the flip of all spins"),
+    (
+        RING + "periodic = false\n[ansatz]\nsector = {momentum = [0]}",
+        "[ansatz] sector: a momentum and a point group need a periodic lattice",
+    ),
+    (
+        SPINS + "coupling = [1, 2, 1, 3, 1, 1]\n[ansatz]\nsector = {momentum = [0]}",
+        "[ansatz] sector: the Hamiltonian does not have this symmetry",
+    ),
+    (
+        SPINS.replace("[6]", '[3, 4]\nlattice = "kagome"') + '[ansatz]\nsector = {point_group = "A1"}',
+        "[ansatz] sector: a kagome lattice needs equal lengths, not [3, 4]",
+    ),
     (RING + '[ansatz]\nkind = "jastrow"\nsector = {spin_flip = -1}', "[ansatz] sector: psi is zero there to rounding"),
     (
         '[hamiltonian]\nkind = "trap"\nn_up = 1\nn_down = 1\n[ansatz]\nkind = "nqs.ansatz.hard_core:HardCore"\n'
