@@ -11,9 +11,8 @@ from jaxtyping import Array, Bool, Int8
 
 from hamiltonians.lattice import HYPERCUBIC, Graph, Lattice
 from hamiltonians.sector import Sector, sector
-from hamiltonians.sherrington_kirkpatrick import upper_triangle
 from hamiltonians.space import Particles, Spins
-from hamiltonians.spin import SpinHamiltonian
+from hamiltonians.spin import SpinHamiltonian, ZZMatrix
 from hamiltonians.symmetry import symmetry_group
 from hamiltonians.term_checks import has_symmetry
 from nqs import schema
@@ -32,7 +31,7 @@ from nqs.ansatz.rbm import RBM
 from nqs.ansatz.recurrent import Recurrent
 from nqs.ansatz.symmetric_rbm import SymmetricRBM
 from nqs.ansatz.vision_transformer import VisionTransformer
-from nqs.import_path import imported, made
+from nqs.import_path import check_keys, imported, made
 from nqs.local_energy import Hamiltonian
 from nqs.schema import Config
 from nqs.state import PARAMETERS, stream
@@ -143,9 +142,19 @@ def _network(table: Any, real: str, hamiltonian: SpinHamiltonian, key: jax.Array
         case schema.Autoregressive():
             return _autoregressive(table, real, hamiltonian, key)
         case schema.Flax():
-            return FlaxAnsatz(imported(table.module, "module")(**table.arguments), n_sites, key=key)
+            return FlaxAnsatz(_module(table), n_sites, key=key)
         case _:
             return made(table, (Ansatz,), n_sites, key=key, other_keys=schema.NETWORK_KEYS)
+
+
+def _module(table: schema.Flax) -> Any:
+    """The Flax module of a class, or of a function that returns one."""
+    make = imported(table.module, "module")
+    try:
+        check_keys(make, table.arguments)
+    except ValueError as error:
+        raise ValueError(f"arguments.{error}") from error
+    return make(**table.arguments)
 
 
 def _rbm(table: schema.RBM, dtype: str, n_sites: int, lattice: Graph | None, key: jax.Array) -> Ansatz:
@@ -197,13 +206,17 @@ def _autoregressive(
 
 
 def _couplings(hamiltonian: SpinHamiltonian) -> Couplings:
-    couplings = hamiltonian.instance().get("couplings")
-    if couplings is None:
-        raise ValueError("local_fields: this Hamiltonian has no couplings between all pairs of sites")
-    try:
-        return Couplings(upper_triangle(couplings))
-    except ValueError as error:
-        raise ValueError(f"local_fields: {error}") from error
+    """J of the part −Σ_{i<j} J_ij Z_i Z_j of the Hamiltonian."""
+    n_sites = hamiltonian.space.n_sites
+    couplings = np.zeros((n_sites, n_sites))
+    for term in hamiltonian.diagonal_terms:
+        if isinstance(term, ZZMatrix):
+            couplings -= np.asarray(term.matrix)
+        elif term.sites.shape[1] == 2:
+            np.subtract.at(couplings, tuple(np.sort(term.sites, axis=1).T), np.asarray(term.coefficients))
+    if not np.any(couplings):
+        raise ValueError("local_fields: this Hamiltonian has no terms Z Z")
+    return Couplings(couplings)
 
 
 def _periodic_extent(kind: str, lattice: Graph | None) -> tuple[int, ...]:

@@ -1,15 +1,17 @@
 """The energy that is reported: a pass of its own at frozen parameters."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array, Float, Num
 
 from hamiltonians.spin import SpinHamiltonian
 from nqs.ansatz.base import Ansatz
 from nqs.ansatz.projected import Projected
+from nqs.blocks import Blocks, Means, jackknife
 from nqs.local_energy import Hamiltonian, local_energies
 from nqs.order import OrderParameters
 from nqs.sampler.passes import SamplingPass
@@ -45,11 +47,15 @@ def measure_energy(
     local = np.concatenate(energies, axis=1)
     communicator.require_finite(local, "measurement", "a local energy")
     series = communicator.gather(local)
+    blocks = Blocks(sampler.n_chains, local.shape[1])
+    blocks.add({"real": np.real(local), "imaginary": np.imag(local), "square": np.abs(local) ** 2})
+    sums = blocks.gathered(communicator)
     rhat_order = np.nan if order is None else order.rhat()
     accepted, proposed, *tallies = communicator.sum(np.sum(counts, axis=0))
     measured = None
-    if series is not None:
+    if series is not None and sums is not None:
         statistics = series_statistics(series)
+        variance_error, score_error = jackknife(partial(_variance_and_score, hamiltonian), sums, blocks.sizes)[1]
         energy = statistics.mean.real
         reference = reference_energy(hamiltonian, ansatz)
         measured = {
@@ -58,7 +64,9 @@ def measure_energy(
             "energy_imaginary": statistics.mean.imag,
             "energy_imaginary_error": statistics.error_imaginary,
             "variance": statistics.variance,
+            "variance_error": float(variance_error),
             "v_score": hamiltonian_v_score(hamiltonian, energy, statistics.variance),
+            "v_score_error": float(score_error),
             "rhat": statistics.rhat,
             "rhat_order": rhat_order,
             "tau": statistics.tau,
@@ -69,6 +77,11 @@ def measure_energy(
             **sampler.diagnostics(np.array(tallies)),
         }
     return communicator.broadcast_object(measured)
+
+
+def _variance_and_score(hamiltonian: Hamiltonian, means: Means) -> Float[np.ndarray, " 2"]:
+    variance = float(means["square"] - means["real"] ** 2 - means["imaginary"] ** 2)
+    return np.array([variance, hamiltonian_v_score(hamiltonian, float(means["real"]), variance)])
 
 
 def reference_energy(hamiltonian: Hamiltonian, ansatz: Ansatz) -> float | None:

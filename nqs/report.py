@@ -42,8 +42,7 @@ def row(path: Path, result: Result) -> tuple[str, ...]:
         with_error(measured["energy"], measured["energy_error"]),
         plain(reference, 10),
         relative if np.isfinite(distance) else "-",
-        plain(measured["variance"]),
-        plain(measured["v_score"]),
+        *(_with_known_error(measured[name], measured[f"{name}_error"]) for name in ("variance", "v_score")),
         _rhat(measured["rhat"]),
         _rhat(measured["rhat_order"]),
         plain(measured["tau"]),
@@ -79,6 +78,10 @@ def _last_step(result: Result) -> tuple[str, ...]:
 def _time(result: Result) -> str:
     """Of the steps."""
     return duration(float(result.history["wall_time"][-1])) if result.n_steps else "-"
+
+
+def _with_known_error(value: float, error: float) -> str:
+    return with_error(value, error) if np.isfinite(value) and error > 0 else plain(value)
 
 
 def _rhat(value: float) -> str:

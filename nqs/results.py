@@ -42,7 +42,9 @@ MEASURED = {
     "energy_imaginary": (ENERGY, "imaginary part of the mean local energy; zero within its error"),
     "energy_imaginary_error": (ENERGY, "statistical error of the imaginary part"),
     "variance": (ENERGY_SQUARED, "variance of the local energy"),
+    "variance_error": (ENERGY_SQUARED, "statistical error of the variance"),
     "v_score": ("1", "V-score, N Var/(E - E_inf)^2"),
+    "v_score_error": ("1", "statistical error of the V-score"),
     "rhat": ("1", "rank-normalised split R-hat of the local energy of independently started chains"),
     "rhat_order": ("1", "the same of order parameters of spins, the largest one; NaN for particles"),
     "tau": ("samples", "autocorrelation time, samples over effective samples"),
@@ -52,7 +54,7 @@ MEASURED = {
     "reference": (ENERGY, "exact ground-state energy, where there is one; none for the states of another sector"),
 }
 # Of `MEASURED`, what results of earlier versions do not have: NaN.
-LATER_MEASURED = ("rhat_order",)
+LATER_MEASURED = ("rhat_order", "variance_error", "v_score_error")
 # Also measured, where the sampler has replicas.
 DIAGNOSTICS = {
     "swap_acceptance": ("1", "accepted over proposed swaps of neighbouring replicas, from beta = 1 on"),

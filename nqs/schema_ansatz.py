@@ -93,7 +93,7 @@ class FeedForward(Network, tag="ffn", frozen=True, kw_only=True):
 class Flax(Network, tag="flax", frozen=True, kw_only=True):
     """Any Flax linen module, as of NetKet: (batch, n_sites) to log psi (batch,), in the module's own precision."""
 
-    module: Annotated[str, Meta(description='"package.module:Class"')]
+    module: Annotated[str, Meta(description='"package.module:Class", or a function that returns a module')]
     arguments: Annotated[
         dict[str, float | int | bool | str | list[int]], Meta(description="keyword arguments of the class")
     ] = field(default_factory=dict)
@@ -138,7 +138,8 @@ class Autoregressive(Network, tag="autoregressive", frozen=True, kw_only=True):
     activation: Annotated[Activation | None, Meta(description="of the dense layers; tanh")] = None
     phase: Annotated[bool, Meta(description="outputs for the phase of psi; else psi is positive")] = False
     local_fields: Annotated[
-        bool, Meta(description="sum_{j<i} J_ij x_j as an input of site i, of a Hamiltonian with couplings J")
+        bool,
+        Meta(description="sum_{j<i} J_ij x_j as an input of site i, for terms -J_ij Z_i Z_j of H"),
     ] = False
 
 

@@ -17,12 +17,14 @@ from hamiltonians.ising import TransverseIsing
 from hamiltonians.lattice import Lattice
 from hamiltonians.sherrington_kirkpatrick import gaussian_couplings
 from hamiltonians.space import Spins
-from nqs import results
+from nqs import results, run_file
 from nqs.ansatz.autoregressive import Autoregressive, Couplings
 from nqs.ansatz.masked_dense import MaskedDense
 from nqs.ansatz.recurrent import Recurrent
+from nqs.build import build_vmc
 from nqs.errors import InputError
 from nqs.gradient import log_derivatives
+from nqs.parallel import Communicator
 from nqs.parameters import RealView
 from nqs.sampler.base import sample
 from nqs.sampler.direct import Direct
@@ -222,6 +224,15 @@ n_samples = 256
 [run]
 steps = 6
 """
+
+
+def test_local_fields_of_bonds_with_couplings_of_their_own():
+    """Any terms of two Z are couplings: here those of the bonds 01, 03, 12 and 23."""
+    ring = '[hamiltonian]\nkind = "transverse_ising"\nextent = [4]\ncoupling = [1.0, -2.0, 3.0, 4.0]\n'
+    text = ring + '[ansatz]\nkind = "autoregressive"\nlocal_fields = true'
+    run = build_vmc(run_file.parse_text(text, "ring.toml"), Communicator())
+    expected = [[0, 0, 0, 0], [1, 0, 0, 0], [0, 3, 0, 0], [-2, 0, 4, 0]]
+    np.testing.assert_array_equal(run.ansatz.couplings.before(), expected)
 
 
 def test_a_run_file_is_run_and_continued_bit_for_bit(tmp_path: Path, monkeypatch, capfd):

@@ -129,7 +129,10 @@ WRONG_FILES = [
         RING.replace("[6]", "[100000]") + "[ansatz]\nalpha = 1e-5\njastrow = true",
         "[ansatz] 5e+09 parameters are more than 1e+09",
     ),
-    (RING + AUTOREGRESSIVE + "local_fields = true", "[ansatz] local_fields: this Hamiltonian has no couplings"),
+    (
+        RING + "coupling = 0\n" + AUTOREGRESSIVE + "local_fields = true",
+        "[ansatz] local_fields: this Hamiltonian has no",
+    ),
     (RING + AUTOREGRESSIVE + 'network = "recurent"', "did you mean recurrent?"),
     (RING + AUTOREGRESSIVE + 'network = "recurrent"\nactivation = "tanh"', "[ansatz] activation: gated recurrent"),
     (RING + AUTOREGRESSIVE + "widths = [1000000, 1000000]", "[ansatz] 6e+11 parameters are more than 1e+09"),
@@ -235,7 +238,14 @@ WRONG_FILES = [
     (SK + 'couplings = "."', "[hamiltonian] couplings .: cannot be read"),
     (RING + '[ansatz]\nkind = "flax"\nmodule = "nowhere:X"', "[ansatz] module: 'nowhere:X' cannot be imported"),
     (RING + '[ansatz]\nkind = "flax"\nmodule = "flax.linen:Dense"\narguments = {features = 1}', "must have shape (1,)"),
-    (RING + '[ansatz]\nkind = "flax"\nmodule = "netket.models:RBM"\narguments = {x = 1}', "[ansatz]"),
+    (
+        RING + '[ansatz]\nkind = "flax"\nmodule = "netket.models:RBM"\narguments = {alhpa = 2}',
+        "[ansatz] arguments.alhpa: no such key, did you mean alpha?",
+    ),
+    (
+        RING + '[ansatz]\nkind = "flax"\nmodule = "netket.models:RBMSymm"',
+        "[ansatz] arguments.symmetries: missing, and it has no default",
+    ),
     (RING + '[optimizer]\nlearning_rate = {schedule = "linear_schedule"}', "missing a required argument"),
     (
         RING + '[optimizer]\nlearning_rate = {schedule = "constant_schedule", value = "a"}',
