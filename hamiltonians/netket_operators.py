@@ -46,8 +46,10 @@ def from_netket(operator: Any, defined_in: str = "") -> PauliStrings:
         raise ValueError("the operator is zero")
     if any(abs(w.imag) > SMALL * largest for w in strings.values()):
         raise ValueError("the operator is not Hermitian: a Pauli string has a complex weight")
-    up = hilbert.local_states[0]
-    total_sz = None if constraint is None else up * constraint.sum_value / 2
+    total_sz = None
+    if constraint is not None:
+        up = cast(Any, hilbert).local_states[0]
+        total_sz = up * constraint.sum_value / 2
     return PauliStrings({string: w.real for string, w in strings.items()}, total_sz, defined_in)
 
 

@@ -80,13 +80,13 @@ def _observable(path: Path, name: str, picture: Path) -> str:
     axes = list(one.axes.items())
     if len(axes) > 2:
         raise InputError(f"{path}: {name} has {len(axes)} axes ({', '.join(one.axes)}), and a picture at most two")
-    names = [_with_unit(axis, one.axis_labels(axis)["units"]) for axis, _ in axes]
+    x_name, *others = (_with_unit(axis, one.axis_labels(axis)["units"]) for axis, _ in axes)
     x, value_name = axes[0][1], _with_unit(name, one.units)
     mean, error = np.asarray(one.mean), np.asarray(one.error)
     if len(axes) == 2:
-        pictures.plot_map(mean, x, axes[1][1], (*names, value_name), picture)
+        pictures.plot_map(mean, x, axes[1][1], (x_name, others[0], value_name), picture)
     else:
-        pictures.plot_series([Series("", x, mean, error)], [], names[0], value_name, picture)
+        pictures.plot_series([Series("", x, mean, error)], [], x_name, value_name, picture)
     return one.long_name
 
 

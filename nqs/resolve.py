@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-import numpy as np
 from msgspec.structs import replace
 
 from nqs import schema
@@ -122,7 +121,7 @@ def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exch
     if system.total_sz is not None:
         return system
     for is_so, what in (
-        (np.sum(system.longitudinal_field) != 0, "with a field whose mean is not zero"),
+        (math.fsum(_all(system.longitudinal_field)) != 0, "with a field whose mean is not zero"),
         (_is_ferromagnetic_along_z(system), "with z-z couplings that align spins and are the stronger ones"),
     ):
         if is_so:
@@ -131,8 +130,11 @@ def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exch
 
 
 def _is_ferromagnetic_along_z(system: schema.Exchange) -> bool:
-    couplings = np.atleast_1d(system.coupling)
-    return bool(np.all(getattr(system, "anisotropy", 1.0) * couplings < -np.abs(couplings)))
+    return all(getattr(system, "anisotropy", 1.0) * coupling < -abs(coupling) for coupling in _all(system.coupling))
+
+
+def _all(values: schema.OneEach) -> tuple[float, ...]:
+    return values if isinstance(values, tuple) else (values,)
 
 
 def _total_sz(total_sz: float | str | None, n_sites: int, wrong: Wrong) -> float | None:
