@@ -7,7 +7,8 @@ from hamiltonians.sector import Sector
 from hamiltonians.space import Spins
 from hamiltonians.spin import SpinHamiltonian, ZZMatrix
 
-N_CONFIGURATIONS = 16
+# Random configurations, more for each site where few spins differ from the others, and at most so many.
+N_CONFIGURATIONS, PER_SITE, MOST_CONFIGURATIONS = 16, 8, 1000
 # Elements of a group that are looked at, at most; random ones generate the others.
 N_ELEMENTS = 16
 ROUNDING = 1e-9
@@ -16,8 +17,8 @@ ROUNDING = 1e-9
 def term_error(hamiltonian: SpinHamiltonian) -> str | None:
     """What is wrong with the terms, if anything: an index beyond the sites would be clipped without a word.
 
-    A term on a site that does not exist, a site that a term flips twice, or, at one of `N_CONFIGURATIONS` random
-    configurations, a term that leaves `total_sz`.
+    A term on a site that does not exist, a site that a term flips twice, or terms that leave `total_sz`, at random
+    configurations.
     """
     n_sites, terms = hamiltonian.space.n_sites, hamiltonian.flip_terms
     for term in hamiltonian.diagonal_terms:
@@ -40,7 +41,7 @@ def has_symmetry(hamiltonian: SpinHamiltonian, sector: Sector) -> bool:
     """Whether H commutes with the elements of a sector.
 
     With φ(x) = exp(Σ_i a_i x_i) of random a, and φ_g(x) = φ(g x): whether (Hφ)(g x)/φ(g x) = (Hφ_g)(x)/φ_g(x) for some
-    elements g at `N_CONFIGURATIONS` random x.
+    elements g at random x.
     """
     random = np.random.default_rng(1)
     exponents = random.normal(scale=0.3, size=hamiltonian.space.n_sites)
@@ -51,7 +52,7 @@ def has_symmetry(hamiltonian: SpinHamiltonian, sector: Sector) -> bool:
         of_images[permutation] = flip * exponents
         one = _local_energies(hamiltonian, exponents, flip * x[:, permutation])
         other = _local_energies(hamiltonian, of_images, x)
-        if np.any(np.abs(one - other) > ROUNDING * np.maximum(1, np.abs(one))):
+        if np.any(np.abs(one - other) > -ROUNDING * hamiltonian.lower_bound()):
             return False
     return True
 
@@ -85,12 +86,13 @@ def _at(values: Shaped[np.ndarray, "n n_sites"], sites: Int[np.ndarray, "..."], 
 
 
 def _configurations(space: Spins) -> Int8[np.ndarray, "n n_sites"]:
-    random, shape = np.random.default_rng(0), (N_CONFIGURATIONS, space.n_sites)
-    if space.n_up is None:
-        return random.choice(np.array([-1, 1], np.int8), shape)
-    return random.permuted(
-        np.where(np.arange(space.n_sites) < np.full(shape, space.n_up), 1, -1).astype(np.int8), axis=1
-    )
+    random, n_sites, n_up = np.random.default_rng(0), space.n_sites, space.n_up
+    if n_up is None:
+        return random.choice(np.array([-1, 1], np.int8), (N_CONFIGURATIONS, n_sites))
+    n_fewer = max(1, min(n_up, n_sites - n_up))
+    n = min(max(N_CONFIGURATIONS, PER_SITE * n_sites // n_fewer), MOST_CONFIGURATIONS)
+    ordered = np.where(np.arange(n_sites) < n_up, 1, -1).astype(np.int8)
+    return random.permuted(np.tile(ordered, (n, 1)), axis=1)
 
 
 def _outside(sites, last: int) -> int | None:
@@ -103,10 +105,12 @@ def _magnetisation_error(hamiltonian: SpinHamiltonian) -> str | None:
     space, flipped = hamiltonian.space, np.asarray(hamiltonian.flip_terms.flips)
     x = _configurations(space)
     changes = np.sum(_at(x, flipped, 0), axis=-1) != 0
-    largest = np.sum(np.abs(np.asarray(hamiltonian.flip_terms.coefficients)), axis=-1)
-    acts = np.abs(_amplitudes(hamiltonian, x)) > ROUNDING * largest
-    leaves = np.any(changes & acts, axis=0)
+    _, first, mask_of = np.unique(np.sort(flipped, axis=1), axis=0, return_index=True, return_inverse=True)
+    of_masks = np.zeros((len(first), len(x)), complex)
+    np.add.at(of_masks, mask_of.ravel(), _amplitudes(hamiltonian, x).T)
+    acts = np.abs(of_masks.T) > -ROUNDING * hamiltonian.lower_bound()
+    leaves = np.any(changes[:, first] & acts, axis=0)
     if not np.any(leaves):
         return None
-    sites = ", ".join(map(str, flipped[leaves][0]))
+    sites = ", ".join(map(str, flipped[first[leaves][0]]))
     return f"flip_terms: the term that flips the sites {sites} leaves total_sz = {space.total_sz:g}"

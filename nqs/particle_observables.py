@@ -27,7 +27,7 @@ LARGEST_K = 4
 # A trap is cut into rings up to so many widths of a single particle, and more for many, or so many radii of a cloud of
 # classical charges, if these are larger.
 WIDTHS = 4
-RADII = 1.5
+RADII = 1.3
 MATRIX = "orbital_density_matrix"
 
 
@@ -182,14 +182,16 @@ def _long_name(name: str, states: str, *, is_gas: bool) -> str:
 
 
 def _outer_radius(hamiltonian: ContinuumHamiltonian) -> float:
-    """Beyond which there are next to no particles of a trap: classical charges fill at most (3πN/4ω²)^{1/3}, the radius
-    of their disc, hard cores add N^{1/dim} diameters.
+    """Beyond which there are next to no particles of a trap.
+
+    Classical charges reach (3πN/4ω²)^{1/3} in a disc, less in a ball, and about (3N(ln N − 1.8)/ω²)^{1/3} on a line;
+    hard cores add N^{1/dim} diameters.
     """
     space = hamiltonian.space
-    radius = space.spread * (WIDTHS + space.n_particles**0.5)
+    n, radius = space.n_particles, space.spread * (WIDTHS + space.n_particles**0.5)
     if getattr(hamiltonian, "interaction", "") == "coulomb":
-        radius = max(radius, RADII * (3 * np.pi / 4 * space.n_particles * space.spread**4) ** (1 / 3))
-    return radius + space.n_particles ** (1 / space.dim) * getattr(hamiltonian, "core_diameter", 0.0)
+        radius = max(radius, RADII * (n * (3 * np.pi / 4 + 3 * np.log(n)) * space.spread**4) ** (1 / 3))
+    return radius + n ** (1 / space.dim) * getattr(hamiltonian, "core_diameter", 0.0)
 
 
 def _inner_radius(space: Particles) -> float:

@@ -120,8 +120,9 @@ def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exch
     """Of a magnetisation that nobody chose: the ground state may have another one."""
     if system.total_sz is not None:
         return system
+    fields = _all(system.longitudinal_field)
     for is_so, what in (
-        (math.fsum(_all(system.longitudinal_field)) != 0, "with a field whose mean is not zero"),
+        (abs(math.fsum(fields)) > 1e-12 * math.fsum(map(abs, fields)), "with a field whose mean is not zero"),
         (_is_ferromagnetic_along_z(system), "with z-z couplings that align spins and are the stronger ones"),
     ):
         if is_so:
@@ -130,7 +131,9 @@ def _resolve_magnetisation(system: schema.Exchange, wrong: Wrong) -> schema.Exch
 
 
 def _is_ferromagnetic_along_z(system: schema.Exchange) -> bool:
-    return all(getattr(system, "anisotropy", 1.0) * coupling < -abs(coupling) for coupling in _all(system.coupling))
+    couplings = [coupling for coupling in _all(system.coupling) if coupling]
+    aligning = [getattr(system, "anisotropy", 1.0) * coupling < -abs(coupling) for coupling in couplings]
+    return bool(couplings) and all(aligning)
 
 
 def _all(values: schema.OneEach) -> tuple[float, ...]:

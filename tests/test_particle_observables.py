@@ -187,6 +187,12 @@ def test_the_orbitals_of_a_free_trap(trap, filled, size):
     assert abs(weight.mean - 1) < 4 * weight.error < 0.2
 
 
+def test_all_of_a_row_of_charges_is_in_its_density():
+    """The outermost of 100 classical charges on a line is at 9.57 (N = 60: 7.56) for ω = 1, by minimisation."""
+    local = ParticleObservables(HarmonicTrap(50, 50, 1, 1e-3, softening=1.0))
+    assert local.edges[-1] > 1.1 * 957
+
+
 @pytest.mark.parametrize(("n", "omega"), [(10, 1e-3), (3, 1e-4), (1, 1e-3), (6, 1.0)])
 def test_all_of_a_dot_is_in_its_density(n, omega):
     """Also where the repulsion is much stronger than the trap; classical charges fill a disc of this radius."""

@@ -64,8 +64,7 @@ def test_a_continued_run_of_particles_equals_the_uninterrupted_one(tmp_path):
     assert whole.measured["reference"] == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("network", ["backflow", "message_passing"])
-@pytest.mark.parametrize("system", [DOT, GAS])
+@pytest.mark.parametrize(("system", "network"), [(DOT, "message_passing"), (GAS, "backflow")])
 def test_a_network_starts_as_the_slater_jastrow_function_that_it_is_given(tmp_path, system, network):
     jastrow = vmc(system + SMALL + '[ansatz]\nkind = "slater_jastrow"\n')
     result = jastrow.run(2, output=tmp_path / "x.h5", measure_samples=64, measure_burn_in=5)

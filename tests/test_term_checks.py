@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import RING, rbm
@@ -93,6 +95,25 @@ def test_symmetries_of_a_ring(options, translated, reflected, flipped):
     assert has_symmetry(hamiltonian, sector(RING, 6, (1,))) == translated
     assert has_symmetry(hamiltonian, sector(RING, 6, None, "A2")) == reflected
     assert has_symmetry(hamiltonian, sector(RING, 6, spin_flip=-1)) == flipped
+
+
+def test_what_few_spins_see():
+    """Two spins down of a hundred, which meet the one bond that breaks the symmetry at few configurations."""
+    ring = Lattice("chain", (100,))
+    couplings = np.ones(100)
+    couplings[7] = 3.0
+    for scale in (1.0, 1e-10):
+        broken = Heisenberg(ring, scale * couplings, 48.0, marshall=False)
+        assert not has_symmetry(broken, sector(ring, 100, None, "A1"))
+        assert has_symmetry(Heisenberg(ring, scale, 48.0, marshall=False), sector(ring, 100, None, "A1"))
+
+
+def test_terms_of_one_mask_count_together():
+    """XX and YY apart leave the magnetisation, their sum does not."""
+    apart = Own(NEIGHBOURS, [[0, 1], [0, 1]], 0.0, sites=[[[6, 6]], [[0, 1]]])
+    together = eqx.tree_at(lambda h: h.flip_terms.coefficients, apart, jnp.array([[1.0], [-1.0]]))
+    assert term_error(together) is None
+    assert "leaves total_sz" in (term_error(apart) or "")
 
 
 def test_a_symmetry_of_couplings_between_all_pairs():
