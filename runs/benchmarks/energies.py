@@ -49,7 +49,7 @@ ROWS = (
     Row("heisenberg_square_6", 1e-4, "-", -24.4393974),
     Row("heisenberg_square_10", 1e-3, "1.13(4)e-3", -67.1549),
     Row("j1j2_square_6", 2e-4, "1.9e-5", -18.137148, 16384),
-    Row("j1j2_square_6_vit", None, "1.9e-5", -18.137148),
+    Row("j1j2_square_6_vit", None, "-", -18.137148),
     Row("j1j2_square_10", None, "9.4e-5", -49.76763, 1024),
 )
 
