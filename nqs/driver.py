@@ -53,8 +53,7 @@ class VMC:
     chains start anew, with the burn-in, whenever so many steps are done: modes of |ψ|² that chains which follow the
     optimisation have left are seen again, and so optimised away.
 
-    Raises `InputError` if there are more ranks than chains, or if the sampler does not suit the ansatz and the space.
-    The same for terms of the Hamiltonian that do not suit the space.
+    Raises `InputError` for more ranks than chains, a sampler, terms or signs that do not suit the space and the ansatz.
     """
 
     def __init__(

@@ -61,8 +61,8 @@ DIAGNOSTICS = {
     "round_trips": ("1", "replicas that went from beta = 1 to beta_min and back, all chains together"),
 }
 
-# Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
 LENGTH = "unit of length"
+# Axis of an observable: (unit, long name); those of a lattice come in the order of its directions.
 AXES = {
     "site": ("1", "site"),
     "other_site": ("1", "other site"),
